@@ -1,0 +1,1 @@
+"""The e-smith configuration engine: databases, templates, events. It knows nothing of mail."""
