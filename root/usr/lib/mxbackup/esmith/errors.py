@@ -19,3 +19,14 @@ class TemplateError(EsmithError):
 
 class EventError(EsmithError):
     """An event does not exist or cannot be run."""
+
+
+class NoRecordError(DatabaseError, KeyError):
+    """A database has no record of that key."""
+
+    # KeyError shows its argument as a literal; this is a sentence.
+    __str__ = Exception.__str__
+
+
+class RecordExistsError(DatabaseError):
+    """A record of that key is there already; nothing was changed."""

@@ -1,0 +1,142 @@
+"""Replaces a file as a whole: whoever reads it sees the old content or the new, whatever happens."""
+
+import os
+from fcntl import LOCK_EX, LOCK_NB, flock
+
+_SUFFIX = ".esmith~"
+# Names are at most 255 bytes; the rest is room for what makes the name temporary and unique.
+_NAME_BYTES = 220
+
+
+class Replacement:
+    """New content for `path`, complete on disk under a temporary name beside it, not yet in place.
+
+    Use it as a context manager: leaving it without `commit()` leaves the old file as it was.
+    The temporary file is locked while its writer lives; one that is not belongs to a killed writer.
+    """
+
+    def __init__(self, path, data, mode=None, uid=None, gid=None):
+        self._path = path
+        self._fd = None
+        folder, name = os.path.split(path)
+        self._folder = folder or "."
+        prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_BYTES]) + "."
+        self._temporary = os.path.join(self._folder, prefix + os.urandom(6).hex() + _SUFFIX)
+        self._clean(prefix)
+        try:
+            self._create()
+            self._write(data)
+            self._dress(mode, uid, gid)
+            os.fsync(self._fd)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        if self._fd is not None:
+            if self._temporary is not None:
+                os.unlink(self._temporary)
+            os.close(self._fd)
+            self._fd = None
+
+    def commit(self):
+        """Put the new file in the old one's place; raises OSError where that cannot be."""
+        os.rename(self._temporary, self._path)
+        self._temporary = None
+        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _clean(self, prefix):
+        """Remove the temporary files that killed writers of this file left."""
+        for name in os.listdir(self._folder):
+            if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
+                continue
+            path = os.path.join(self._folder, name)
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                flock(fd, LOCK_EX | LOCK_NB)
+                os.unlink(path)
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
+
+    def _create(self):
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        while True:
+            fd = os.open(self._temporary, flags, 0o600)
+            flock(fd, LOCK_EX)
+            # Another writer may have taken it for a killed one's before it was locked.
+            if names(self._temporary, fd):
+                self._fd = fd
+                return
+            os.close(fd)
+
+    def _write(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view):]
+
+    def _dress(self, mode, uid, gid):
+        """Give the new file the old one's owner, attributes and mode, or those asked for."""
+        try:
+            old = os.stat(self._path)
+        except FileNotFoundError:
+            old = None
+        if old is not None:
+            uid = old.st_uid if uid is None else uid
+            gid = old.st_gid if gid is None else gid
+            mode = old.st_mode & 0o7777 if mode is None else mode
+        new = os.fstat(self._fd)
+        uid = new.st_uid if uid is None else uid
+        gid = new.st_gid if gid is None else gid
+        if (uid, gid) != (new.st_uid, new.st_gid):
+            try:
+                os.fchown(self._fd, uid, gid)
+            except PermissionError:
+                # Only root may give a file away; the content matters more.
+                pass
+        if old is not None:
+            self._copy_attributes()
+        if mode is None:
+            umask = os.umask(0o077)
+            os.umask(umask)
+            mode = 0o666 & ~umask
+        os.fchmod(self._fd, mode)
+
+    def _copy_attributes(self):
+        """Copy the extended attributes: access control lists, the security context."""
+        try:
+            for name in os.listxattr(self._path):
+                os.setxattr(self._fd, name, os.getxattr(self._path, name))
+        except OSError:
+            # The file system has none, or this user may not set them.
+            pass
+
+
+def names(path, fd):
+    """Whether `path` (str) still names the file that is open as `fd` (int)."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def replace(path, data, mode=None, uid=None, gid=None):
+    """Replace the file `path` (str, as it is: root it first) by `data` (bytes), whole or not at all.
+
+    The new file is on disk before it gets the name. Mode, owner and extended attributes are the old
+    file's unless given; a new file has what the umask leaves of 0666. Raises OSError (a full disk, a folder
+    that is not there …) with the old file as it was and nothing left behind.
+    """
+    with Replacement(path, data, mode, uid, gid) as replacement:
+        replacement.commit()
