@@ -1,0 +1,119 @@
+"""The mail servers' files: where each is, when it is written, which lines a rule gives.
+
+A new mail server is one new entry of TARGETS and one thin fragment that calls text().
+"""
+
+import os
+
+from esmith.paths import rooted
+from mxbackup import hostengine, morercpthosts, record
+from mxbackup.rules import DOMAIN, HOST
+
+COMMENT = "# MX Backup rules, from the record mxbackup of the configuration database: see 'mxbackup list'."
+
+
+class Target:
+    """One mail file.
+
+    `name`: what fragments call it; two files with one name hold the same lines. `path`: str, not rooted.
+    `reader`: the program that reads it. `forms`: kind -> tuple of lines, `%` standing for the rule's name.
+    """
+
+    __slots__ = ("name", "path", "reader", "forms", "_applies")
+
+    def __init__(self, name, path, reader, applies, host, domain):
+        self.name = name
+        self.path = path
+        self.reader = reader
+        self.forms = {HOST: host, DOMAIN: domain}
+        self._applies = applies
+
+    def applies(self):
+        """Tell whether this host has the file, or a mail server that would read it (bool)."""
+        return self._applies(self.path)
+
+    def lines(self, rule):
+        """Return the lines (list of str) that `rule` (a Rule) gives here, smart host or not."""
+        return [form.replace("%", rule[0]) for form in self.forms[rule[1]]]
+
+    def wanted(self, configuration):
+        """Tell whether the rules of the record.Configuration belong in this file now (bool)."""
+        return configuration.enabled and (self.name != "smtproutes" or bool(configuration.smart_host))
+
+    def __repr__(self):
+        return "Target(%r, %r)" % (self.name, self.path)
+
+
+def _folder_exists(path):
+    return os.path.isdir(rooted(os.path.dirname(path)))
+
+
+def _file_exists(path):
+    return os.path.isfile(rooted(path))
+
+
+def _own_file_exists(path):
+    # It hides qmail's of the same name: a new one, or one of our lines alone, refuses the host's own mail.
+    return (
+        os.path.isfile(rooted(path)) and not os.path.islink(rooted(path))
+        and (hostengine.is_ours() or hostengine.has_other_fragments(path))
+    )
+
+
+_QPSMTPD = "/var/service/qpsmtpd/config/"
+_RCPTHOSTS = {"host": ("%",), "domain": ("%", ".%")}
+# Nothing after the colon: by DNS, not by the smart host, which would send the mail straight back.
+_SMTPROUTES = {"host": ("%:",), "domain": ("%:", ".%:")}
+
+TARGETS = (
+    Target("rcpthosts", "/var/qmail/control/rcpthosts", "qmail-smtpd", _folder_exists, **_RCPTHOSTS),
+    Target("smtproutes", "/var/qmail/control/smtproutes", "qmail-remote", _folder_exists, **_SMTPROUTES),
+    Target("rcpthosts", _QPSMTPD + "rcpthosts", "qpsmtpd", _own_file_exists, **_RCPTHOSTS),
+    Target("smtproutes", _QPSMTPD + "smtproutes", "qpsmtpd", _own_file_exists, **_SMTPROUTES),
+    # qpsmtpd refuses every recipient that is not in it, so it must not appear where it was not.
+    Target("goodrcptto", _QPSMTPD + "goodrcptto", "qpsmtpd", _file_exists, host=("@%",), domain=("@%",)),
+    # One line a rule: smtpd fails on a line of more than 1,022 bytes.
+    Target("smtpd_check_rules", "/var/spool/smtpd/etc/smtpd_check_rules", "obtuse smtpd", _folder_exists,
+           host=("allow:ALL:ALL:*@%",), domain=("allow:ALL:ALL:*.% *@%",)),
+)
+
+
+def applying():
+    """Return the Targets (list) that this host has."""
+    return [target for target in TARGETS if target.applies()]
+
+
+def find(name):
+    """Return the first Target called `name` (str); raises KeyError."""
+    for target in TARGETS:
+        if target.name == name:
+            return target
+    raise KeyError(name)
+
+
+def text(name, db=None):
+    """Return what the fragment of target `name` (str) prints: a comment and the rules' lines, or "".
+
+    `db`: the configuration Database, the host's where None. MXBACKUP_WITHHOLD=1 in the environment withholds
+    every rule, as before the package goes.
+    """
+    lines = entries(name, record.load(db))
+    return "\n".join([COMMENT] + lines) + "\n" if lines else ""
+
+
+def entries(name, configuration):
+    """Return the entries (list of str) that target `name` (str) gets from the record.Configuration."""
+    target = find(name)
+    if os.environ.get("MXBACKUP_WITHHOLD") == "1" or not target.wanted(configuration):
+        return []
+    kinds = configuration.rules.kinds
+    elsewhere = morercpthosts.compiled_names(kinds) if name == "rcpthosts" else ()
+    forms = {kind: "\n".join(lines) for kind, lines in target.forms.items()}
+    found = []
+    for rule_name, kind in kinds.items():
+        form = forms[kind]
+        if rule_name in elsewhere:
+            form = ".%" if kind == DOMAIN else ""
+        if form:
+            found += form.replace("%", rule_name).split("\n")
+    return found
