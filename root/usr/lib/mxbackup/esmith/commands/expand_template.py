@@ -1,0 +1,77 @@
+"""expand-template: writes a configuration file from its fragments."""
+
+import os
+import sys
+
+from esmith.errors import EsmithError
+
+USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queue=FOLDER ...] /path/to/file/to/expand
+
+  --diff, --dry-run       show what would change, write nothing; exit 0: nothing would, 1: something would
+  --output_filename=FILE  write FILE instead
+  --expand_queue=FOLDER   take the fragments below FOLDER (several: the first wins) instead of
+                          /etc/e-smith/templates-custom and /etc/e-smith/templates
+"""
+
+
+def _parse(arguments):
+    """Return (options, paths); ValueError for an option that is not known."""
+    options = {"show": False, "output": None, "queue": []}
+    paths = []
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        if argument == "--":
+            paths += arguments
+            break
+        name, equals, value = argument.partition("=")
+        name = name.replace("-", "_")
+        if name in ("__output_filename", "__expand_queue"):
+            if not equals:
+                if not arguments:
+                    raise ValueError("{} takes a value".format(argument))
+                value = arguments.pop(0)
+            if name == "__output_filename":
+                options["output"] = value
+            else:
+                options["queue"].append(value)
+        elif argument in ("--diff", "--dry-run"):
+            options["show"] = True
+        elif argument.startswith("-") and argument != "-":
+            raise ValueError("no such option: {}".format(argument))
+        else:
+            paths.append(argument)
+    return options, paths
+
+
+def main(argv):
+    """Run the command `argv` (list of str) and return its exit status.
+
+    0: done (or, with --diff, nothing would change); 1: it failed, and the file is as it was (or something would
+    change); 2: wrong use; 255: no file was named, as the Perl engine's command has it.
+    """
+    program = os.path.basename(argv[0])
+    if argv[1:2] in (["--help"], ["-h"]):
+        sys.stdout.write(USAGE.format(argv[0]))
+        return 0
+    try:
+        options, paths = _parse(argv[1:])
+    except ValueError as error:
+        sys.stderr.write("{}: {}\n".format(program, error) + USAGE.format(argv[0]))
+        return 2
+    if len(paths) != 1:
+        sys.stderr.write(USAGE.format(argv[0]))
+        return 2 if paths else 255
+    from esmith import templates
+
+    queue = tuple(options["queue"]) or templates.QUEUE
+    try:
+        if not options["show"]:
+            templates.expand(paths[0], options["output"], queue)
+            return 0
+        difference = templates.diff(paths[0], options["output"], queue)
+        sys.stdout.buffer.write(difference.encode("utf-8", "surrogateescape"))
+        return 1 if difference else 0
+    except EsmithError as error:
+        sys.stderr.buffer.write("ERROR: {}\n".format(error).encode("utf-8", "surrogateescape"))
+        return 1

@@ -1,0 +1,41 @@
+"""signal-event: tells the host that something has happened, and so runs the handlers of that event."""
+
+import os
+import sys
+
+from esmith import events
+from esmith.errors import EventError
+
+USAGE = """usage:
+    {0} [--dry-run] eventname [arg1 [arg2...]]
+
+  --dry-run   show what would run, in order; run nothing
+"""
+
+
+def main(argv):
+    """Run the command `argv` (list of str) and return its exit status.
+
+    0: every handler did well; 1: one failed, or the name cannot be an event; 2: there is no such event, or wrong use;
+    255: no event was named, as the Perl engine's command has it.
+    """
+    arguments = argv[1:]
+    if arguments[:1] in (["--help"], ["-h"]):
+        sys.stdout.write(USAGE.format(argv[0]))
+        return 0
+    dry = arguments[:1] == ["--dry-run"]
+    arguments = arguments[1:] if dry else arguments
+    if not arguments:
+        sys.stderr.write(USAGE.format(argv[0]))
+        return 255
+    if arguments[0].startswith("-"):
+        sys.stderr.write("{}: no such option: {}\n".format(os.path.basename(argv[0]), arguments[0]))
+        return 2
+    try:
+        if dry:
+            sys.stdout.write("".join(line + "\n" for line in events.plan(*arguments)))
+            return 0
+        return events.signal(*arguments)
+    except EventError as error:
+        sys.stderr.write("{}\n".format(error))
+        return 1 if arguments[0] == "actions" else 2

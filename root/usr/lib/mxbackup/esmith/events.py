@@ -1,0 +1,236 @@
+"""Runs an event: its handlers in the order of their names, with what they say going to the system log.
+
+S05 expands the templates below templates2expand, S90 adjusts the services in services2adjust; both are done in this
+process. A handler in Python with the launchers' own first line is run in a fork of this interpreter, any other is executed.
+A handler that fails fails the event, and the others still run.
+"""
+
+import os
+import sys
+import time
+
+from esmith import syslog
+from esmith.errors import EsmithError, EventError
+from esmith.paths import rooted
+
+EVENTS = "/etc/e-smith/events"
+ACTIONS = EVENTS + "/actions"
+# The first line of a handler that needs no interpreter of its own.
+_PYTHON = b"#!/usr/bin/python3 -IS\n"
+
+
+def handlers(event):
+    """Return the handlers of `event` (str) in order: (name to sort by, path without ESMITH_ROOT) each.
+
+    Raises EventError where there is no such event.
+    """
+    if event == "actions":
+        raise EventError("'actions' is not a valid event name.")
+    folder = EVENTS + "/" + event
+    try:
+        if "/" in event or event in ("", ".", ".."):
+            raise FileNotFoundError
+        names = os.listdir(rooted(folder))
+    except OSError:
+        raise EventError("Can't open directory {}".format(folder)) from None
+    found = [(name, folder + "/" + name) for name in names if not os.path.isdir(rooted(folder + "/" + name))]
+    if "templates2expand" in names:
+        found.append(("S05generic_template_expand", ACTIONS + "/generic_template_expand"))
+    if "services2adjust" in names:
+        found.append(("S90adjust-services", ACTIONS + "/adjust-services"))
+    return sorted(found, key=lambda handler: os.fsencode(handler[0]))
+
+
+def signal(event, *arguments):
+    """Run the handlers of `event` (str) with `arguments` (str each); return 0, or 1 where a handler failed.
+
+    Raises EventError where there is no such event.
+    """
+    found = handlers(event)
+    syslog.log("Processing event: {} {}".format(event, " ".join(arguments)))
+    failed = 0
+    for name, path in found:
+        if path in STANDARD_ACTIONS:
+            syslog.log("Running event handler: " + path)
+            run = STANDARD_ACTIONS[path]
+        elif os.access(rooted(path), os.X_OK):
+            syslog.log("Running event handler: " + path)
+            run = None
+        else:
+            syslog.log("Skipping non-executable event handler: " + path)
+            continue
+        start = time.time()
+        status = _in_process(run, event) if run else _run(rooted(path), [event, *arguments])
+        end = time.time()
+        line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
+            os.path.basename(path), event, _stamp(start), _stamp(end), end - start)
+        syslog.log(line + ("|Status|{}".format(status) if status else ""))
+        failed = failed or bool(status)
+    return int(failed)
+
+
+def _stamp(moment):
+    return "{} {}".format(int(moment), int(moment % 1 * 1000000))
+
+
+def _in_process(run, event):
+    """Return the wait status that the standard action `run` would have as a process of its own."""
+    try:
+        return 0 if run(event, syslog.log) else 256
+    except EsmithError as error:
+        syslog.log("ERROR: {}".format(error))
+        return 256
+
+
+def _run(path, arguments):
+    """Run the handler `path` with `arguments` (list of str), each line it writes to the log; return its wait status."""
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            _become(path, arguments)
+        except OSError as error:
+            os.write(2, "{}: {}\n".format(path, error.strerror).encode("utf-8", "surrogateescape"))
+        finally:
+            os._exit(127)
+    os.close(writer)
+    with open(reader, encoding="utf-8", errors="surrogateescape", newline="\n") as output:
+        for line in output:
+            syslog.log(line.rstrip("\n"))
+    return os.waitpid(child, 0)[1]
+
+
+def _become(path, arguments):
+    """Turn this child process into the handler; returns only where it cannot be executed, by OSError."""
+    with open(path, "rb") as handler:
+        source = handler.read(len(_PYTHON))
+        if source != _PYTHON:
+            os.execv(path, [path] + arguments)
+        source += handler.read()
+    _interpret(path, arguments, source)
+
+
+def _interpret(path, arguments, source):
+    """Run the Python handler in this interpreter, as a start of its own would, and exit with its status."""
+    status = 1
+    try:
+        sys.argv = [path] + arguments
+        space = {"__name__": "__main__", "__file__": path, "__builtins__": __builtins__}
+        exec(compile(source, path, "exec"), space)
+        status = 0
+    except SystemExit as stop:
+        status = stop.code
+        if status is None:
+            status = 0
+        elif not isinstance(status, int):
+            sys.stderr.write("{}\n".format(status))
+            status = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status & 0xFF)
+
+
+def expand_templates(event, say):
+    """Expand each template of the event's templates2expand; return whether all went well.
+
+    `say` takes each line for the log (str). One that fails does not stop the others; at the end the files that are
+    as they were, and so may be old, are named.
+    """
+    from esmith import fragments, templates
+
+    names = fragments.Names()
+    old = []
+    for path in templates_of(event):
+        say("expanding " + path)
+        try:
+            templates.expand(path, names=names, warn=say, reset=True)
+        except EsmithError as error:
+            say("ERROR: {}".format(error))
+            old.append(path)
+    if old:
+        say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
+    return not old
+
+
+def templates_of(event):
+    """Return the templates (list of str) that the event's templates2expand names, in order."""
+    top = rooted("{}/{}/templates2expand".format(EVENTS, event))
+    found = []
+    for folder, folders, files in os.walk(top):
+        for name in files:
+            found.append(os.path.join(folder, name)[len(top):])
+    return sorted(found, key=os.fsencode)
+
+
+def adjust_services(event, say):
+    """Adjust each service of the event's services2adjust; return whether all went well. `say` takes lines (str)."""
+    from esmith import services
+    from esmith.database import Database
+
+    folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
+    configuration = Database("configuration", readonly=True)
+    well = True
+    for name in sorted(os.listdir(folder), key=os.fsencode):
+        if name.startswith("."):
+            continue
+        record = configuration.get(name)
+        if record is None:
+            say("No conf db entry for service {}".format(name))
+            continue
+        try:
+            services.adjust(name, services.actions(folder + "/" + name), record.get("status") == "enabled", say)
+        except EsmithError as error:
+            say(str(error))
+            well = False
+    return well
+
+
+def action(run, argv):
+    """Run a standard action as a program of its own: `argv` is its name and the event; return its exit status."""
+    if len(argv) < 2:
+        sys.stderr.write("usage: {} EVENT\n".format(argv[0]))
+        return 2
+    try:
+        return 0 if run(argv[1], lambda line: print(line, flush=True)) else 1
+    except (EsmithError, OSError) as error:
+        sys.stderr.write("{}: {}\n".format(os.path.basename(argv[0]), error))
+        return 1
+
+
+# Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
+STANDARD_ACTIONS = {
+    ACTIONS + "/generic_template_expand": expand_templates,
+    ACTIONS + "/adjust-services": adjust_services,
+}
+
+
+def plan(event, *arguments):
+    """Return what signal() would do (list of str), a line for each handler, template and service, in order."""
+    from esmith import services
+
+    lines = []
+    for name, path in handlers(event):
+        if path == ACTIONS + "/generic_template_expand":
+            lines.append(name)
+            lines += ["    expand " + template for template in templates_of(event)]
+        elif path == ACTIONS + "/adjust-services":
+            lines.append(name)
+            folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
+            for service in sorted(os.listdir(folder), key=os.fsencode):
+                if not service.startswith("."):
+                    lines.append("    adjust {}: {}".format(service, " ".join(services.actions(folder + "/" + service))))
+        elif os.access(rooted(path), os.X_OK):
+            lines.append(" ".join([name, event, *arguments]))
+        else:
+            lines.append("{} (skipped: not executable)".format(name))
+    return lines

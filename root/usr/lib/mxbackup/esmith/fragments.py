@@ -1,0 +1,299 @@
+"""Renders one template fragment: plain text, or Jinja2 in the shape that the Perl engine can run too.
+
+A fragment is Jinja2 if and only if its first line starts with `{# jinja2`. Without a brace it is plain text.
+Any other is Perl, and refused. docs/fragments.md says how to write one.
+
+What a fragment reads from a database is data: it is printed, never evaluated. A value that holds a newline is refused
+where the fragment reads it, for printed it would become a second line of the output; `record.lines("prop")`
+gives such a value as a list of lines. Python modules had by `use` get the database itself.
+"""
+
+import os
+import signal
+
+from esmith import compiled
+from esmith.errors import EsmithError, TemplateError
+
+MARK = b"{# jinja2"
+
+# Seconds that one fragment may take, and bytes that it may give.
+TIME_LIMIT = 30
+SIZE_LIMIT = 256 << 20
+
+
+def time_limit():
+    """Return the seconds a fragment may take: ESMITH_FRAGMENT_SECONDS, else 30."""
+    try:
+        return float(os.environ["ESMITH_FRAGMENT_SECONDS"])
+    except (KeyError, ValueError):
+        return TIME_LIMIT
+
+
+class _TimeUp(BaseException):
+    """Raised within a fragment that takes too long; no `except Exception` there can hold it up."""
+
+
+def one_line(value, key, what):
+    """Return `value` (str), refusing one with a newline: TemplateError names the record `key` and the property."""
+    if "\n" in value:
+        raise TemplateError(
+            "the database value {}: {} holds a newline, which would become a second line of the output; "
+            "correct it, or let the fragment ask for its lines(\"{}\")".format(key, what, what))
+    return value
+
+
+class RecordView:
+    """A database record as a fragment sees it.
+
+    `record.PROP` is a property, as is `record["PROP"]`; one that is not there is empty. Printed, the record is its type.
+    The names key, type, props, get and lines are the record's own; a property of such a name is had by `record["get"]`.
+    """
+
+    __slots__ = ("_record",)
+
+    def __init__(self, record):
+        self._record = record
+
+    @property
+    def key(self):
+        return self._record.key
+
+    @property
+    def type(self):
+        return one_line(self._record.type, self._record.key, "type")
+
+    @property
+    def props(self):
+        """The properties, a dict of str."""
+        return {name: one_line(value, self._record.key, name) for name, value in self._record.props.items()}
+
+    def get(self, name, default=""):
+        """Return the property `name` (str), else `default`."""
+        return one_line(self._record.get(name, default), self._record.key, name)
+
+    def lines(self, name):
+        """Return the lines (list of str) of the property `name`, whatever it holds."""
+        return self._record.get(name).splitlines()
+
+    def __getitem__(self, name):
+        return one_line(self._record.props[name], self._record.key, name)
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __str__(self):
+        return self.type
+
+    def __bool__(self):
+        return bool(self._record.type)
+
+    def __len__(self):
+        return len(self.type)
+
+    def __eq__(self, other):
+        return self.type == (other.type if isinstance(other, RecordView) else other)
+
+    def __hash__(self):
+        return hash(self.type)
+
+
+class DatabaseView:
+    """A database as a fragment sees it: read-only, its records as RecordViews."""
+
+    __slots__ = ("_database",)
+
+    def __init__(self, database):
+        self._database = database
+
+    def get(self, key):
+        """Return the record `key` (str), or None."""
+        record = self._database.get(key)
+        return None if record is None else RecordView(record)
+
+    def __getitem__(self, key):
+        return RecordView(self._database[key])
+
+    def __contains__(self, key):
+        return key in self._database
+
+    def __iter__(self):
+        return iter(self._database)
+
+    def __len__(self):
+        return len(self._database)
+
+    def records(self, type=None):
+        """Return the records (list), of one `type` (str) where given, in the order of their keys."""
+        return [RecordView(record) for record in self._database.records(type)]
+
+    def value(self, key):
+        """Return the type of the record `key`, "" where there is none."""
+        return one_line(self._database.value(key), key, "type")
+
+
+def _itself(value):
+    """Return the database or record behind a view, for Python code; anything else as it is."""
+    if isinstance(value, DatabaseView):
+        return value._database
+    if isinstance(value, RecordView):
+        return value._record
+    return value
+
+
+class UsedModule:
+    """A Python module in a fragment's hands: its functions get databases and records themselves, not views."""
+
+    def __init__(self, module):
+        self._module = module
+
+    def __getattr__(self, name):
+        thing = getattr(self._module, name)
+        if not callable(thing):
+            return thing
+
+        def call(*arguments, **named):
+            return thing(*map(_itself, arguments), **{key: _itself(value) for key, value in named.items()})
+
+        return call
+
+
+class Names:
+    """What a fragment can name: DB, open_database, use, and each configuration record by its key.
+
+    One serves all templates of a process: a database is read again only where its file has changed.
+    """
+
+    def __init__(self):
+        self._databases = {}
+
+    def database(self, name):
+        """Return the database `name` (str) as it is now, read-only. Raises DatabaseError."""
+        from esmith.database import Database
+
+        known = self._databases.get(name)
+        if known is None:
+            known = self._databases[name] = [Database(name, readonly=True), None]
+            known[1] = _identity(known[0])
+        elif _identity(known[0]) != known[1]:
+            known[1] = _identity(known[0])
+            known[0].reload()
+        return known[0]
+
+    def find(self, name, missing):
+        """Return what `name` (str) stands for in a fragment, else `missing`."""
+        if name == "DB":
+            return DatabaseView(self.database("configuration"))
+        if name == "open_database":
+            return lambda name: DatabaseView(self.database(name))
+        if name == "use":
+            return _use
+        record = self.database("configuration").get(name)
+        return missing if record is None else RecordView(record)
+
+
+def _identity(database):
+    """Return what changes whenever the database's file is written: a writer always makes a new file."""
+    try:
+        found = os.stat(database.path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _use(name):
+    from importlib import import_module
+
+    try:
+        return UsedModule(import_module(name))
+    except ImportError:
+        from esmith import distribution
+
+        distribution.use()
+        return UsedModule(import_module(name))
+
+
+def read(path):
+    """Return the bytes of the fragment at `path` (str). Raises TemplateError."""
+    try:
+        with open(path, "rb") as fragment:
+            return fragment.read()
+    except OSError as error:
+        raise TemplateError("{}: cannot be read: {}".format(path, error.strerror)) from None
+
+
+def render(path, names):
+    """Return what the fragment at `path` (str) gives (bytes); `names` is a Names.
+
+    Raises TemplateError, naming the fragment and the line.
+    """
+    text = read(path)
+    if text.startswith(MARK):
+        return _run(path, text, names)
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if b"{" in line or b"}" in line:
+            raise TemplateError(
+                "{} line {}: this is a Perl fragment, for it has a brace and its first line does not start with "
+                "'{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by a fragment of the same name below "
+                "/etc/e-smith/templates-custom".format(path, number, MARK.decode()))
+    return text
+
+
+class _Clock:
+    """Stops what runs within it after time_limit() seconds by raising _TimeUp; only in the main thread."""
+
+    def __enter__(self):
+        self._seconds = time_limit()
+        try:
+            self._handler = signal.signal(signal.SIGALRM, self._up)
+        except ValueError:
+            # Another thread than the main one can set no handler, and then there is no limit.
+            self._handler = None
+        else:
+            # Again and again, for a fragment's code may have swallowed the first.
+            self._timer = signal.setitimer(signal.ITIMER_REAL, self._seconds, 1)
+        return self
+
+    def __exit__(self, *error):
+        if self._handler is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._handler)
+            signal.setitimer(signal.ITIMER_REAL, *self._timer)
+
+    def _up(self, number, frame):
+        raise _TimeUp("it takes longer than {:g} seconds, and was stopped".format(self._seconds))
+
+
+def _run(path, text, names):
+    fragment = None
+    try:
+        with _Clock():
+            fragment = compiled.load(path, text)
+            pieces = []
+            size = 0
+            for piece in fragment.pieces(names):
+                pieces.append(piece)
+                size += len(piece)
+                if size > SIZE_LIMIT:
+                    raise TemplateError("it gives more than {} MiB".format(SIZE_LIMIT >> 20))
+            return "".join(pieces).encode("utf-8", "surrogateescape")
+    except (Exception, SystemExit, _TimeUp) as error:
+        if fragment is None and isinstance(error, TemplateError):
+            raise
+        line = fragment.line(error.__traceback__) if fragment else 1
+        raise TemplateError("{} line {}: {}".format(path, line, _reason(error))) from None
+
+
+def _reason(error):
+    """Return what went wrong, in one line; for an error in Python code with its file and line."""
+    reason = " ".join(str(error).split())
+    if isinstance(error, (EsmithError, _TimeUp)):
+        return reason
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    source = traceback.tb_frame.f_code.co_filename
+    where = " (in {} line {})".format(source, traceback.tb_lineno) if os.path.isabs(source) else ""
+    return "{}{}{}".format(type(error).__name__, ": " + reason if reason else "", where)

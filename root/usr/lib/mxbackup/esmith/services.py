@@ -1,0 +1,106 @@
+"""Adjusts services: through systemd, or a supervisor's control pipe (daemontools, runit); a disabled one is stopped."""
+
+import os
+import subprocess
+
+from esmith.errors import EsmithError
+from esmith.paths import rooted
+
+# The byte that tells supervise(8) and runsv(8) what to do, by the names that services2adjust uses.
+CONTROL = {
+    "down": "d", "stop": "d", "d": "d", "up": "u", "start": "u", "restart": "t", "sigterm": "t", "adjust": "h",
+    "reload": "h", "sighup": "h", "sigusr1": "1", "sigusr2": "2", "once": "o", "o": "o", "pause": "p", "alarm": "a",
+    "interrupt": "i", "quit": "q", "kill": "k", "exit": "x",
+}
+# After one of these, a service that is enabled is not brought up besides.
+_NOT_UP = frozenset(("down", "stop", "d", "once", "o"))
+_STARTS_ITSELF = _NOT_UP | {"start", "restart", "reload-or-restart"}
+# The systemctl(1) arguments for an action that has another name there.
+_SYSTEMCTL = {
+    "adjust": ("reload-or-restart",), "down": ("stop",), "d": ("stop",), "up": ("start",), "once": ("start",),
+    "o": ("start",), "reload": ("reload-or-restart",), "sigterm": ("restart",),
+    "sighup": ("reload-or-restart",), "sigusr1": ("kill", "--signal=USR1"), "sigusr2": ("kill", "--signal=USR2"),
+    "alarm": ("kill", "--signal=ALRM"), "interrupt": ("kill", "--signal=INT"), "quit": ("kill", "--signal=QUIT"),
+    "kill": ("kill", "--signal=KILL"), "pause": ("kill", "--signal=STOP"), "exit": ("stop",),
+}
+_UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+
+
+class ServiceError(EsmithError):
+    """A service could not be adjusted; the text says which and why."""
+
+
+def actions(path):
+    """Return the actions (list of str) that the services2adjust entry `path` asks for.
+
+    A link names one by its target, a file has one a line. Raises ServiceError where it cannot be read.
+    """
+    try:
+        if os.path.islink(path):
+            return [os.readlink(path)]
+        with open(path, encoding="utf-8", errors="surrogateescape") as entry:
+            return [line.strip() for line in entry if line.strip()]
+    except OSError as error:
+        raise ServiceError("{}: {}".format(path, error.strerror)) from None
+
+
+def adjust(service, wanted, enabled, say):
+    """Do the `wanted` actions (list of str) to `service` (str), stopping it where it is not `enabled` (bool).
+
+    `say` takes each step (str) before it is done. Raises ServiceError.
+    """
+    if os.path.isdir(rooted("/service/" + service)):
+        _supervised(service, wanted, enabled, say)
+    else:
+        _by_systemd(service, wanted, enabled, say)
+
+
+def _supervised(service, wanted, enabled, say):
+    steps = list(wanted) if enabled else ["down"] + list(wanted)
+    if enabled and _NOT_UP.isdisjoint(wanted):
+        steps.append("up")
+    pipe = rooted("/service/{}/supervise/control".format(service))
+    try:
+        # Without a supervisor at the other end this fails at once, where it would else wait for ever.
+        control = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise ServiceError("Couldn't open control fifo for service {}: {}".format(service, error.strerror)) from None
+    unknown = []
+    try:
+        for step in steps:
+            if step not in CONTROL:
+                unknown.append("Unrecognised param {} for service {}".format(step, service))
+                continue
+            say("adjusting supervised {} ({})".format(service, step))
+            os.write(control, CONTROL[step].encode())
+    except OSError as error:
+        raise ServiceError("Couldn't write to control fifo for service {}: {}".format(
+            service, error.strerror)) from None
+    finally:
+        os.close(control)
+    if unknown:
+        raise ServiceError("; ".join(unknown))
+
+
+def _by_systemd(service, wanted, enabled, say):
+    steps = ["stop"]
+    if enabled:
+        steps = list(wanted)
+        if _STARTS_ITSELF.isdisjoint(wanted):
+            steps.insert(0, "start")
+    failures = []
+    for step in steps:
+        say("adjusting non-supervised {} ({})".format(service, step))
+        if not any(os.path.exists(rooted("{}/{}.service".format(folder, service))) for folder in _UNIT_FOLDERS):
+            # As with the Perl engine, not to be there is no failure: the service may belong to no package here.
+            say("serviceControl: startScript not found for service {}".format(service))
+            continue
+        command = [rooted("/usr/bin/systemctl"), *_SYSTEMCTL.get(step, (step,)), service + ".service"]
+        try:
+            status = subprocess.call(command, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            raise ServiceError("{}: {}".format(command[0], error.strerror)) from None
+        if status:
+            failures.append("{} failed: status {}".format(" ".join(command), status))
+    if failures:
+        raise ServiceError("; ".join(failures))

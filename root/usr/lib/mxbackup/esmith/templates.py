@@ -1,0 +1,323 @@
+"""Expands templates: finds their fragments, renders them in order, and replaces the output as one whole.
+
+Nothing is lost: a file that is not the engine's own last output is kept as FILE.esmith-save before it is replaced,
+and an older FILE.esmith-save as FILE.esmith-save.1 and so on. docs/fragments.md says how to write a fragment.
+"""
+
+import os
+import stat
+import sys
+
+from esmith import fragments as fragment
+from esmith import metadata
+from esmith.errors import TemplateError
+from esmith.paths import rooted
+from esmith.written import Written
+
+QUEUE = ("/etc/e-smith/templates-custom", "/etc/e-smith/templates")
+DEFAULT_BEGIN = "/etc/e-smith/templates-default/template-begin"
+LEFT_OVERS = ("~", ".swp", ".orig", ".rpmsave", ".rpmnew", ".rpmorig")
+SAVE = ".esmith-save"
+# So many older saves are kept; the next one drops the oldest, and says so.
+OLDER_SAVES = 9
+
+# Where the engine runs from its own tree on an ESMITH_ROOT without a default begin, the one of that tree serves.
+_OWN_DEFAULT_BEGIN = os.path.realpath(__file__).rpartition("/usr/lib/mxbackup/")[0] + DEFAULT_BEGIN
+
+
+def _to_stderr(text):
+    sys.stderr.write(text + "\n")
+
+
+def fragments(path, queue=QUEUE, warn=_to_stderr):
+    """Return the fragment files of the template `path`, as real paths (list of str), in the order of the output.
+
+    In `queue` (folders) the first wins where two have a fragment of the same name. Left-over files are passed over
+    with a `warn` (a function of one str). Raises TemplateError where a folder cannot be read.
+    """
+    found = {}
+    saw_folder = False
+    # The template as one file; no fragment in a folder can have that name.
+    flat = "/" + os.path.basename(path)
+    for folder in reversed(queue):
+        place = rooted(folder) + path
+        if os.path.isfile(place):
+            found = {flat: place}
+        elif os.path.isdir(place):
+            saw_folder = True
+            found.pop(flat, None)
+            for name in _names(place):
+                if name.endswith(LEFT_OVERS):
+                    warn("{}/{}: skipped, a left-over by its name".format(place, name))
+                elif os.path.isfile(os.path.join(place, name)):
+                    found[name] = os.path.join(place, name)
+    if saw_folder and found and "template-begin" not in found:
+        begin = rooted(DEFAULT_BEGIN)
+        found["template-begin"] = begin if os.path.exists(begin) else _OWN_DEFAULT_BEGIN
+    return [found[name] for name in sorted(found, key=_order)]
+
+
+def _order(name):
+    name = name.lstrip("/")
+    return name != "template-begin", name == "template-end", os.fsencode(name)
+
+
+def _names(folder):
+    try:
+        return sorted(os.listdir(folder), key=os.fsencode)
+    except OSError as error:
+        raise TemplateError("{}: cannot be read: {}".format(folder, error.strerror)) from None
+
+
+class _Template:
+    """One template: what it says, what its output is now and shall be. Raises TemplateError."""
+
+    def __init__(self, path, output=None, queue=QUEUE, names=None, warn=_to_stderr):
+        self.path = _checked(path)
+        self.metadata = metadata.read(self.path)
+        for warning in self.metadata.warnings:
+            warn("WARNING: " + warning)
+        self.output = _checked(output) if output else self.metadata.output
+        self.place = rooted(self.output)
+        self.custom = None
+        self._queue = queue
+        self._names = names or fragment.Names()
+        self._warn = warn
+
+    def current(self):
+        """Return (stat result, content) of the output as it is now, (None, None) where there is none."""
+        try:
+            found = os.stat(self.place)
+            if stat.S_ISDIR(found.st_mode):
+                raise TemplateError("Could not expand {}: it is a directory".format(self.output))
+            if not stat.S_ISREG(found.st_mode):
+                raise TemplateError("Could not expand {}: it is no regular file".format(self.output))
+            with open(self.place, "rb") as output:
+                return found, output.read()
+        except FileNotFoundError:
+            if not os.path.isdir(os.path.dirname(self.place)):
+                raise TemplateError("Could not expand {}: its folder is not there; make it first".format(
+                    self.output)) from None
+            return None, None
+        except OSError as error:
+            raise TemplateError("Could not expand {}: {}".format(self.output, error.strerror)) from None
+
+    def content(self):
+        """Return what the output shall be (bytes)."""
+        return self._finished(self._pieces())
+
+    def adopting(self, current):
+        """Return what the output shall be (bytes) where the lines of `current` (bytes) are to be adopted.
+
+        `custom` is then (path, text) of the fragment to write, where there is one.
+        """
+        pieces = self._pieces()
+        place = rooted(QUEUE[0]) + self.metadata.template_path + "/" + self.metadata.adopt
+        if os.path.lexists(place) or os.path.isfile(os.path.dirname(place)):
+            return self._finished(pieces)
+        given = set(self._finished(pieces).splitlines())
+        lines = [line for line in current.splitlines() if line not in given]
+        if not lines:
+            return self._finished(pieces)
+        self.custom = place, _as_fragment(lines)
+        pieces = [piece for piece in pieces if os.path.basename(piece[0]) != self.metadata.adopt]
+        pieces.append((place, b"".join(line + b"\n" for line in lines)))
+        return self._finished(sorted(pieces, key=lambda piece: _order(os.path.basename(piece[0]))))
+
+    def _pieces(self):
+        files = fragments(self.metadata.template_path, self._queue, self._warn)
+        if not files:
+            raise TemplateError("No templates were found for {}.".format(self.path))
+        return [(path, fragment.render(path, self._names)) for path in files]
+
+    def _finished(self, pieces):
+        content = b"".join(text for _, text in pieces)
+        if self.metadata.blank_lines_go:
+            content = b"".join(line + b"\n" for line in content.split(b"\n") if line.strip())
+        return content
+
+
+def _checked(path):
+    """Return `path` (str) as an absolute path; TemplateError for one that names no file of its own."""
+    parts = path.split("/")
+    if ".." in parts or not path.strip("/") or "\0" in path:
+        raise TemplateError("{!r} is no path of a file to expand".format(path))
+    return "/" + "/".join(part for part in parts if part not in ("", "."))
+
+
+def _as_fragment(lines):
+    """Return the text (bytes) of a fragment that gives `lines` (list of bytes) as they are."""
+    text = b"".join(line + b"\n" for line in lines)
+    if b"{" not in text and b"}" not in text:
+        return text
+    braces = {ord("{"): b'{{ "{" }}', ord("}"): b'{{ "}" }}'}
+    escaped = b"".join(braces.get(byte) or bytes((byte,)) for byte in text)
+    return fragment.MARK + b": lines that were in the output before the engine wrote it #}\n" + escaped
+
+
+def render(path, queue=QUEUE, names=None):
+    """Return the whole content (bytes) that an expansion of the template `path` (str) would write; nothing is written.
+
+    Raises TemplateError, naming the fragment and the line.
+    """
+    return _desired(_Template(path, None, queue, names))[1]
+
+
+def _desired(template):
+    """Return (the output's content now or None, what it shall be or None: none) without writing anything."""
+    current = template.current()[1]
+    if template.metadata.delete:
+        return current, None
+    if template.metadata.adopt and current:
+        with Written(template.output) as written:
+            adopting = not written.known()
+        if adopting:
+            return current, template.adopting(current)
+    return current, template.content()
+
+
+def diff(path, output=None, queue=QUEUE):
+    """Return the unified diff (str, "" for none) of the output as it is and as an expansion would make it.
+
+    Nothing is written. Raises TemplateError.
+    """
+    from difflib import unified_diff
+
+    template = _Template(path, output, queue)
+    current, content = _desired(template)
+    lines = [(text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (current, content)]
+    names = [template.output if text is not None else "/dev/null" for text in (current, content)]
+    if current == content:
+        return ""
+    return "".join(
+        line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+        for line in unified_diff(*lines, *names))
+
+
+def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
+    """Expand the template `path` (str); return whether the file was replaced (or deleted, where metadata says DELETE).
+
+    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a fragments.Names,
+    to share databases between expansions; `warn`: takes a line of warning (str); `reset`: mode 0644 and owner root
+    even where the file has others, as an event does. What metadata says goes before.
+    Raises TemplateError: then the output is as it was.
+    """
+    template = _Template(path, output, queue, names, warn)
+    with Written(template.output) as written:
+        found, current = template.current()
+        try:
+            if template.metadata.delete:
+                return _delete(template, current, written)
+            adopting = template.metadata.adopt and current and not written.known()
+            content = template.adopting(current) if adopting else template.content()
+            return _replace(template, found, current, content, written, reset)
+        except OSError as error:
+            raise TemplateError("Could not expand {}: {}; it is as it was".format(
+                template.output, error.strerror or error)) from None
+
+
+def _delete(template, current, written):
+    if current is None:
+        return False
+    if not written.own(current):
+        _save(template, current)
+    os.unlink(template.place)
+    return True
+
+
+def _replace(template, found, current, content, written, reset):
+    from esmith import atomicfile
+
+    mode, uid, gid = _ownership(template, None if reset else found)
+    if current == content:
+        # Even where the content is right already, mode and owner are made so.
+        if mode != stat.S_IMODE(found.st_mode):
+            os.chmod(template.place, mode)
+        if os.geteuid() == 0 and (uid, gid) != (found.st_uid, found.st_gid):
+            os.chown(template.place, uid, gid)
+        written.note(content)
+    else:
+        if template.custom is not None:
+            _adopt(template)
+        if current is not None and not written.own(current):
+            _save(template, current)
+            written.note(content)
+        else:
+            written.note(*[text for text in (current, content) if text is not None])
+        atomicfile.replace(template.place, content, mode=mode, uid=uid, gid=gid)
+    for name in (".rpmsave", ".rpmnew"):
+        if found is not None and os.path.lexists(template.place + name):
+            os.unlink(template.place + name)
+    return current != content
+
+
+def _ownership(template, found):
+    """Return (mode, uid, gid) for the output; `found` is the stat result of the file whose ones are to be kept."""
+    wanted = template.metadata
+    mode, uid, gid = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) if found else (0o644, 0, 0)
+    if wanted.perms is not None:
+        mode = wanted.perms
+    if wanted.uid is not None:
+        uid = _number("user", wanted.uid, template)
+    if wanted.gid is not None:
+        gid = _number("group", wanted.gid, template)
+    if os.geteuid() != 0 and not found:
+        uid = gid = None
+    return mode, uid, gid
+
+
+def _number(kind, name, template):
+    """Return the number of the user or group `name` (str: a name or a number); root's, with a warning, for none."""
+    import grp
+    import pwd
+
+    try:
+        if kind == "user":
+            return (pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)).pw_uid
+        return (grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)).gr_gid
+    except (KeyError, OverflowError):
+        template._warn("WARNING: {}: no {} is called {}; root's is taken".format(template.output, kind, name))
+        return 0
+
+
+def _adopt(template):
+    """Write the custom fragment with the lines that were in the output before the engine first wrote it."""
+    from esmith import atomicfile
+
+    path, text = template.custom
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    atomicfile.replace(path, text, mode=0o644)
+    template._warn("WARNING: {} was never written by the engine: its own lines are kept in {}".format(
+        template.output, path))
+
+
+def _save(template, current):
+    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as FILE.esmith-save.1 …"""
+    save = template.place + SAVE
+    try:
+        with open(save, "rb") as saved:
+            if saved.read() == current:
+                return
+        _make_room(save, template)
+    except FileNotFoundError:
+        pass
+    _copy(template.place, current, save)
+    template._warn("WARNING: {} was changed by another hand than the engine's: kept as {}".format(
+        template.output, template.output + SAVE))
+
+
+def _make_room(save, template):
+    names = ["{}.{}".format(save, number) for number in range(1, OLDER_SAVES + 1)]
+    if os.path.lexists(names[-1]):
+        template._warn("WARNING: the oldest save, {}{}.{}, is dropped".format(template.output, SAVE, OLDER_SAVES))
+    for older, newer in reversed(list(zip(names, [save] + names))):
+        if os.path.lexists(newer):
+            os.rename(newer, older)
+
+
+def _copy(path, content, save):
+    """Give the file `path` the second name `save`; where that cannot be, copy its `content` (bytes)."""
+    from esmith import atomicfile
+
+    found = os.stat(path)
+    atomicfile.replace(save, content, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)

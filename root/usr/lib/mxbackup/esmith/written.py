@@ -1,0 +1,73 @@
+"""Knows which content of a file is the engine's own last output, by digest; whatever else lies there is somebody's edit.
+
+For each output there is a small file below /var/lib/e-smith-python/written, in the format of sha256sum(1), so that
+`sha256sum -c` tells an administrator which outputs were edited. It is also the lock of the output.
+"""
+
+import os
+from fcntl import LOCK_EX, flock
+
+from esmith.paths import rooted
+
+FOLDER = "/var/lib/e-smith-python/written"
+
+
+def _digest(data):
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()
+
+
+class Written:
+    """The record of one output, locked while in a `with`: one expansion of a file at a time.
+
+    Where the record cannot be kept (another user than root, a read-only disk) nothing is known, and so everything
+    counts as somebody's edit.
+    """
+
+    def __init__(self, output):
+        self._output = output
+        self._descriptor = None
+        self._digests = []
+
+    def __enter__(self):
+        folder = rooted(FOLDER)
+        name = _digest(os.fsencode(self._output))
+        try:
+            os.makedirs(folder, 0o700, exist_ok=True)
+            self._descriptor = os.open(
+                os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return self
+        flock(self._descriptor, LOCK_EX)
+        for line in os.pread(self._descriptor, 1 << 16, 0).splitlines():
+            digest = line.partition(b" ")[0].decode("ascii", "replace")
+            if len(digest) == 64:
+                self._digests.append(digest)
+        return self
+
+    def __exit__(self, *error):
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def known(self):
+        """Return whether the engine ever wrote this output."""
+        return bool(self._digests)
+
+    def own(self, content):
+        """Return whether `content` (bytes) is the engine's own last output."""
+        return bool(self._digests) and _digest(content) in self._digests
+
+    def note(self, *contents):
+        """Record `contents` (bytes each) as the engine's own.
+
+        Before a replacement both the old output and the new are noted: whichever a crash leaves is known.
+        """
+        digests = [_digest(content) for content in contents]
+        if self._descriptor is None or digests == self._digests:
+            return
+        self._digests = digests
+        line = os.fsencode(rooted(self._output)) + b"\n"
+        text = b"".join(digest.encode() + b"  " + line for digest in digests)
+        os.ftruncate(self._descriptor, os.pwrite(self._descriptor, text, 0))
