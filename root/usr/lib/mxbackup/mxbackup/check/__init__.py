@@ -1,0 +1,27 @@
+"""Proves a backup MX: its files, its SMTP dialogue, the domain's DNS, no loop by way of the smart host."""
+
+
+def run(domains=None, progress=None, **options):
+    """Check `domains` (iterable of str; None for the host's own rules); return a list of verdict.Verdict.
+
+    The first is on the server itself (kind "SERVER"), the others on the domains in order. `options` are
+    those of survey.Options; `progress(done, total)` is called after each domain. Verdicts on the host's own
+    rules are stored for store.load(). Raises EsmithError or rules.RuleError for what cannot be meant.
+    """
+    return run_and_compare(domains, progress, **options)[0]
+
+
+def run_and_compare(domains=None, progress=None, **options):
+    """As run(), but return (verdicts, those that changed since they were last stored, why not stored or "")."""
+    from . import store
+    from .survey import Options, Survey
+    from .verdict import PARTS, SERVER
+    todo = Survey(Options(domains, **options))
+    verdicts, changed, trouble = todo.run(progress), [], ""
+    if todo.about_host and set(todo.options.parts) == set(PARTS):
+        own = [verdict for verdict in verdicts if verdict.kind == SERVER or verdict.name in todo.own_rules]
+        try:
+            changed = store.save(own, todo.own_rules)
+        except OSError as error:
+            trouble = f"{store.PATH}: the verdicts are not stored: {error.strerror}"
+    return verdicts, changed, trouble

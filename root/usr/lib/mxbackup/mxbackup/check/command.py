@@ -1,0 +1,146 @@
+"""Prove that this host, or a friend's, is a backup MX for a domain, and no open relay.
+
+It holds the dialogues that the how-to holds with telnet, looks at the domain's MX records, and on the host
+itself at its mail files. No message is sent unless --send asks for one. The counter-test only proves
+something from outside: let a friend run it, who needs Python and this program's folder, nothing installed:
+
+  python3 -m mxbackup check --server mail.doecom.net smithnet.com
+
+Exit status: 0 all is good, 1 there is a fault, 2 something could not be checked, or wrong use.
+"""
+
+import json
+import os
+import sys
+
+from mxbackup import check
+
+from .network import UsageError, printable
+from .survey import JOBS, SECONDS, parse_sender
+from .verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
+
+EXAMPLES = """\
+mxbackup check                                           every rule of this host
+mxbackup check --server mail.doecom.net smithnet.com     a friend's server, from outside
+mxbackup check --nameserver 1.2.3.4 smithnet.com         as host -t mx smithnet.com 1.2.3.4
+mxbackup check -v --as admin@anything.other.org smithnet.com
+"""
+
+WORDS = {GOOD: "GOOD", FAULT: "FAULT", UNCHECKED: "UNCHECKED", NOTE: "note"}
+COLOURS = {GOOD: "\033[32m", FAULT: "\033[31m", UNCHECKED: "\033[33m"}
+SENDMAIL = "/usr/sbin/sendmail"
+
+
+def add_arguments(parser):
+    parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="what to check (every rule of this host)")
+    parser.add_argument("--server", metavar="HOST[:PORT]", help="the server to test (this host's, on 127.0.0.1:25)")
+    parser.add_argument("--nameserver", metavar="ADDRESS[:PORT]", help="ask it (each domain's own name servers)")
+    parser.add_argument("--as", dest="sender", metavar="FROM", help="the sender's address; its domain is our HELO name")
+    parser.add_argument("--send", action="store_true", help="send postmaster@ each domain a small message")
+    parser.add_argument("--name", action="append", default=[], metavar="NAME",
+                        help="a name that the server has in DNS; may be repeated")
+    parser.add_argument("--kind", choices=("HOST", "DOMAIN"), default="",
+                        help="what DOMAIN is where no rule of this host tells: names below it refused, or accepted")
+    parser.add_argument("--outside", action="store_true",
+                        help="the server does not let this machine relay, though it is near: accepting is a fault")
+    parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
+    parser.add_argument("--timeout", type=float, default=SECONDS, metavar="SECONDS",
+                        help="for each domain (default: %(default)s)")
+    parser.add_argument("-j", "--jobs", type=int, default=JOBS, metavar="N",
+                        help="domains at once (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="for monitoring")
+    parser.add_argument("-v", "--verbose", action="store_true", help="the dialogues as telnet shows them, and notes")
+    parser.add_argument("--changes", action="store_true",
+                        help="log changes of the host's own verdicts since the last run, and print only these")
+    parser.add_argument("--mail", metavar="ADDRESS", help="with --changes: mail them to ADDRESS as well")
+
+
+def run(options):
+    """Check what the command line says, print the verdicts, return the exit status."""
+    if options.mail and not options.changes:
+        raise UsageError("--mail goes with --changes")
+    mail_to = options.mail and parse_sender(options.mail)
+    many = sys.stderr.isatty() and not options.json
+    verdicts, changed, trouble = check.run_and_compare(
+        options.domains or None, _progress if many else None, server=options.server, nameserver=options.nameserver,
+        sender=options.sender, send=options.send, names=options.name, kind=options.kind, outside=options.outside,
+        parts=tuple(options.only or PARTS), seconds=options.timeout, jobs=options.jobs, transcripts=options.verbose)
+    if options.changes:
+        if trouble:
+            sys.stderr.write(f"mxbackup: {trouble}\n")
+        _tell(changed, mail_to)
+    shown = changed if options.changes else verdicts
+    if options.json:
+        print(json.dumps(_as_dictionary(verdicts, shown, options.verbose), indent=1))
+    else:
+        colours = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and "NO_COLOR" not in os.environ
+        for verdict in shown:
+            for line in verdict.transcript if options.verbose else ():
+                print(line)
+            print("\n".join(report(verdict, options.verbose or bool(options.domains), colours)))
+        if not options.changes:
+            print(summary(verdicts))
+    return exit_code(verdicts)
+
+
+def report(verdict, notes=True, colours=False):
+    """Return the lines (list of str) that tell a person of `verdict`; `notes` tells whether notes are wanted."""
+    word = f"{WORDS[verdict.state]:9}"
+    if colours:
+        word = f"{COLOURS[verdict.state]}{word}\033[0m"
+    kind = f" ({verdict.kind})" if verdict.kind and verdict.kind != SERVER else ""
+    lines = [f"{word}  {'server ' if verdict.kind == SERVER else ''}{verdict.name}{kind}"]
+    for level in (FAULT, UNCHECKED, NOTE) if notes else (FAULT, UNCHECKED):
+        for finding in verdict.at(level):
+            lines.append(f"    {WORDS[level].lower()}, {finding.part}: {finding.text}")
+            if finding.remedy:
+                lines.append(f"        {finding.remedy}")
+    return lines
+
+
+def summary(verdicts):
+    """Return the last line: how many domains are good, and how many not."""
+    states = [verdict.state for verdict in verdicts if verdict.kind != SERVER]
+    return (f"{len(states)} domain{'' if len(states) == 1 else 's'}: {states.count(GOOD)} good, "
+            f"{states.count(FAULT)} with a fault, {states.count(UNCHECKED)} not fully checked")
+
+
+def _as_dictionary(verdicts, shown, transcripts):
+    entries = [verdict.as_dictionary() for verdict in shown]
+    if transcripts:
+        for entry, verdict in zip(entries, shown):
+            entry["transcript"] = verdict.transcript
+    return {"state": {0: GOOD, 1: FAULT, 2: UNCHECKED}[exit_code(verdicts)], "verdicts": entries}
+
+
+def _progress(done, total):
+    if total >= 10:
+        sys.stderr.write(f"\r{done} of {total} domains" + ("\r\033[K" if done == total else ""))
+        sys.stderr.flush()
+
+
+def _tell(changed, mail_to):
+    """Log each changed verdict, and mail them all to `mail_to` unless that is empty."""
+    from esmith import syslog
+    for verdict in changed:
+        reasons = "; ".join(finding.text for finding in verdict.findings if finding.level == verdict.state)
+        syslog.log(f"check: {verdict.name} is now {verdict.state}"
+                   + (f": {printable(reasons, 400)}" if verdict.state != GOOD else ""), "mxbackup")
+    if changed and mail_to:
+        _mail(changed, mail_to)
+
+
+def _mail(changed, mail_to):
+    from subprocess import PIPE, Popen
+    from esmith.paths import rooted
+    lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed", "Auto-Submitted: auto-generated", ""]
+    for verdict in changed:
+        lines += report(verdict, notes=False)
+    try:
+        sendmail = Popen([rooted(SENDMAIL), "-i", "--", mail_to], stdin=PIPE)
+        sendmail.communicate(("\n".join(lines) + "\n").encode("utf-8", "replace"), timeout=60)
+        failure = sendmail.returncode and f"it exited with {sendmail.returncode}"
+    except OSError as error:
+        failure = error.strerror
+    if failure:
+        sys.stderr.write(f"mxbackup: {SENDMAIL}: the mail to {mail_to} was not sent: {failure}\n")

@@ -1,0 +1,169 @@
+"""Whether a domain's MX records make this host its backup: the how-to's `host -t mx smithnet.com 1.2.3.4`."""
+
+import socket
+from collections import namedtuple
+
+from .network import at_home, is_local, parse_address
+from .resolver import DNSError, ask
+from .smtp import PORT as SMTP_PORT
+from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
+
+# A zone with more MX records than this is no honest one.
+MOST_EXCHANGERS = 10
+PORT_SECONDS = 5
+
+Exchanger = namedtuple("Exchanger", "preference name addresses own")
+Exchanger.__doc__ = "One MX: preference (int), name (str), addresses (list of str), own (bool): it is this host."
+
+
+class Identity:
+    """Who the server under test is: its `names` and `addresses` (str); `here` if it is on this machine."""
+
+    def __init__(self, names=(), addresses=(), here=False):
+        self.names = [name.lower().rstrip(".") for name in names]
+        self.addresses = {parse_address(address) for address in addresses} - {None}
+        self.here = here
+
+    def __str__(self):
+        return self.names[0] if self.names else ", ".join(map(str, sorted(self.addresses, key=str))) or "this host"
+
+    def is_own(self, name, addresses):
+        """Tell whether the host `name`, with `addresses`, is that server."""
+        return name in self.names or any(
+            parse_address(address) in self.addresses or self.here and is_local(address) for address in addresses)
+
+
+def check(domain, identity, directory, deadline):
+    """Look at the MX records of `domain`; return (findings, exchangers).
+
+    `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
+    """
+    findings = []
+
+    def found(level, text, remedy=""):
+        findings.append(Finding("dns", level, text, remedy))
+
+    try:
+        records = _records(domain, directory, deadline, found)
+    except DNSError as error:
+        found(UNCHECKED, str(error), "try again; or ask one of the domain's own name servers: --nameserver ADDRESS")
+        return findings, []
+    if not records:
+        return findings, []
+    exchangers = _look_up(records, identity, directory, deadline, found)
+    own = [exchanger for exchanger in exchangers if exchanger.own]
+    others = [exchanger for exchanger in exchangers if not exchanger.own]
+    highest = records[-1][0]
+    if not own:
+        found(FAULT, f"{identity} is not among its MXs: " + _list(records),
+              f"in the domain's public DNS add: {domain}. IN MX {min(highest + 10, 65535)} {_example(identity)}.")
+    elif not others:
+        found(FAULT, f"{identity} is its only MX: there is no primary to hand the mail to",
+              "add an MX record for the primary, with a lower number")
+    elif own[0].preference < others[0].preference:
+        found(FAULT, f"{own[0].name} is its primary MX ({own[0].preference}), before {others[0].name} "
+                     f"({others[0].preference}): mail would stay here",
+              f"give {own[0].name} a number higher than {others[0].preference}")
+    elif own[0].preference == others[0].preference:
+        found(FAULT, f"{own[0].name} and {others[0].name} have the same number ({own[0].preference}): "
+                     "half of the mail comes here first",
+              f"give {own[0].name} a number higher than {own[0].preference}")
+    else:
+        found(GOOD, f"{own[0].name} ({own[0].preference}) is an MX behind {others[0].name} ({others[0].preference})")
+    if others:
+        _knock(others[0], deadline, found)
+    return findings, exchangers
+
+
+def _list(records):
+    shown = ", ".join(f"{name} ({preference})" for preference, name in records[:MOST_EXCHANGERS])
+    return shown + (", ..." if len(records) > MOST_EXCHANGERS else "")
+
+
+def _example(identity):
+    return identity.names[0] if identity.names else "THIS.HOST"
+
+
+def _records(domain, directory, deadline, found):
+    """Return the MX records [(preference, name), …] that the name servers agree on, after reporting what is odd."""
+    first, trouble = None, None
+    servers = directory.of(domain, deadline)
+    for server in servers:
+        try:
+            answer = ask(server, domain, "MX", deadline)
+            if answer.rcode not in ("NOERROR", "NXDOMAIN"):
+                raise DNSError(f"{server}, asked for MX of {domain}: {answer.rcode}")
+            if not answer.authoritative and not answer.records:
+                raise DNSError(f"{server}, asked for MX of {domain}: it does not know, the zone is not its own")
+        except DNSError as error:
+            trouble = error
+            continue
+        if first is None:
+            first, first_server = answer, server
+        elif answer.records != first.records:
+            found(NOTE, f"the name servers do not agree: {first_server} says {_list(first.records) or 'nothing'}, "
+                        f"{server} says {_list(answer.records) or 'nothing'}",
+                  "wait until the zone is the same everywhere, and look again")
+    if first is None:
+        raise trouble
+    if trouble:
+        found(NOTE, str(trouble), "repair or remove that name server")
+    if first.rcode == "NXDOMAIN":
+        found(FAULT, f"{domain} does not exist in DNS", "look at the spelling, or have the domain registered")
+    elif not first.records and first.alias:
+        found(UNCHECKED, f"{domain} is an alias (CNAME) of {first.alias}, whose MX records {first_server} does not tell",
+              f"check {first.alias} instead")
+    elif not first.records:
+        found(FAULT, f"{domain} has no MX record", "add MX records for the primary and, with a higher number, this host")
+    elif any(not name for _, name in first.records):
+        found(FAULT, f"{domain} says by a null MX that it takes no mail (RFC 7505)",
+              "replace that record by MX records for the primary and, with a higher number, this host")
+        return []
+    return first.records
+
+
+def _look_up(records, identity, directory, deadline, found):
+    """Return the records as Exchangers, with their addresses; report those that no sender can use."""
+    exchangers = []
+    primary = records[0][0]
+    for index, (preference, name) in enumerate(records):
+        named = name in identity.names
+        if index >= MOST_EXCHANGERS and not named:
+            continue
+        addresses = []
+        if parse_address(name):
+            found(FAULT, f"MX {preference} is the address {name}, where a host name must be (RFC 5321, 5.1)",
+                  "give that host a name, and put the name there")
+            addresses = [name]
+        else:
+            try:
+                addresses, alias = directory.addresses(name, deadline)
+                if alias:
+                    found(FAULT, f"MX {preference} {name} is an alias (CNAME) of {alias} (RFC 2181, 10.3)",
+                          f"put {alias} itself into the MX record")
+                elif not addresses:
+                    found(FAULT if named or preference == primary else NOTE, f"MX {preference} {name} has no address",
+                          f"add an address record for {name}, or remove that MX")
+            except DNSError as error:
+                found(NOTE if named else UNCHECKED, f"MX {preference} {name}: {error}", "try again")
+        exchangers.append(Exchanger(preference, name, addresses, identity.is_own(name, addresses)))
+    if len(records) > MOST_EXCHANGERS:
+        found(NOTE, f"only the first {MOST_EXCHANGERS} of {len(records)} MX records were looked at")
+    return exchangers
+
+
+def _knock(primary, deadline, found):
+    """Tell whether the primary's port answers: a fact, as a backup is there for when it does not."""
+    for address in primary.addresses[:2]:
+        where = f"port {SMTP_PORT} of the primary, {primary.name} ({address}),"
+        parsed = parse_address(address)
+        if at_home(address) or parsed.is_unspecified or parsed.is_multicast:
+            found(NOTE, f"{where} cannot be reached from elsewhere", "give it a public address in DNS")
+            continue
+        try:
+            socket.create_connection((address, SMTP_PORT), max(0.01, deadline.left(PORT_SECONDS))).close()
+        except OSError as error:
+            found(NOTE, f"{where} does not answer: {error.strerror or 'no answer in time'}")
+        else:
+            found(NOTE, f"{where} answers")
+            break

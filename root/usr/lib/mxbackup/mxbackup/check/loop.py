@@ -1,0 +1,86 @@
+"""Whether mail that this host takes as a backup can come back to it by way of its smart host."""
+
+from esmith.errors import EsmithError
+from esmith.paths import rooted
+
+from .network import LookupFailed, parse_address, printable
+from .relay import below
+from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
+
+
+def routes():
+    """Return {path: {name: relay}} of each smtproutes file of this host; names are in lower case."""
+    from mxbackup import targets
+    found = {}
+    for target in targets.applying():
+        if target.name == "smtproutes":
+            try:
+                with open(rooted(target.path), encoding="utf-8", errors="replace") as lines:
+                    found[target.path] = _parse(lines)
+            except OSError:
+                # A file that is not there is for files.py to report.
+                continue
+    return found
+
+
+def _parse(lines):
+    parsed = {}
+    for line in lines:
+        name, colon, relay = line.strip().partition(":")
+        if colon and not name.startswith("#"):
+            parsed[name.lower()] = relay
+    return parsed
+
+
+def route(table, host):
+    """Return the relay (str, "" for DNS) that `table` gives for mail to `host`, as qmail-remote(8) looks it up."""
+    labels = host.split(".")
+    keys = [host] + ["." + ".".join(labels[start:]) for start in range(1, len(labels))] + [""]
+    return next((table[key] for key in keys if key in table), "")
+
+
+def check(domain, kind, smart_host, tables, exchangers, smart_addresses):
+    """Follow mail for `domain` on its way out; return findings.
+
+    `tables` is what routes() returned, `exchangers` what exchangers.check() did, `smart_addresses` a set of
+    addresses of `smart_host` as network.parse_address returns them.
+    """
+    findings = []
+
+    def found(level, text, remedy=""):
+        findings.append(Finding("loop", level, text, remedy))
+
+    for path, table in tables.items():
+        for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):
+            relay = route(table, host)
+            if relay and _host(relay) == _host(smart_host):
+                found(FAULT, f"{path} sends mail for {host} to the smart host {smart_host}, which sends it back here",
+                      "run: signal-event mxbackup-update, and look for lines of your own there")
+            elif relay:
+                found(NOTE, f"{path} sends mail for {host} to {relay}, not by DNS")
+            elif host == domain:
+                found(GOOD, f"{path} sends mail for {domain} by DNS, not to the smart host")
+    for exchanger in exchangers:
+        if exchanger.name == _host(smart_host) or smart_addresses & set(map(parse_address, exchanger.addresses)):
+            found(FAULT, f"the smart host {smart_host} is an MX of {domain} ({exchanger.preference} {exchanger.name}): "
+                         "mail can go round between it and this host",
+                  "take it out of the domain's MX records, or use another smart host")
+    return findings
+
+
+def addresses(smart_host, directory, deadline):
+    """Return (the set of addresses of `smart_host`, findings on why there are none)."""
+    name = _host(smart_host)
+    if parse_address(name):
+        return {parse_address(name)}, []
+    try:
+        return set(map(parse_address, directory.addresses(name, deadline)[0])), []
+    except (EsmithError, LookupFailed) as error:
+        return set(), [Finding("loop", UNCHECKED, f"the smart host {printable(name)}: {error}", "try again")]
+
+
+def _host(relay):
+    """Return the host of HOST, HOST:PORT, [ADDRESS] or [ADDRESS]:PORT, in lower case."""
+    if relay.startswith("["):
+        return relay[1:].partition("]")[0].lower()
+    return relay.partition(":")[0].lower().rstrip(".")

@@ -1,0 +1,136 @@
+"""What every part of a check shares: a time limit, an address on the command line, text made harmless."""
+
+import re
+import socket
+from collections import namedtuple
+from ipaddress import ip_address, ip_network
+from threading import Thread
+from time import monotonic
+
+from esmith.errors import EsmithError
+
+# Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291, 6598).
+HOME_NETWORKS = tuple(map(ip_network, (
+    "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
+    "::1/128", "fe80::/10", "fc00::/7",
+)))
+
+
+class UsageError(EsmithError):
+    """An argument that cannot be understood; nothing was checked."""
+
+
+class LookupFailed(EsmithError):
+    """A host's name has no address, or none was found in time."""
+
+
+class Deadline:
+    """A moment that work must not go beyond."""
+
+    def __init__(self, seconds):
+        """End `seconds` (float) from now."""
+        self._end = monotonic() + seconds
+
+    def left(self, most=None):
+        """Return the seconds left, never below 0; not more than `most` if given."""
+        left = max(0.0, self._end - monotonic())
+        return left if most is None else min(left, most)
+
+    def within(self, seconds):
+        """Return a Deadline `seconds` from now, or this one's end if that is sooner."""
+        return Deadline(self.left(seconds))
+
+
+class Endpoint(namedtuple("Endpoint", "host port")):
+    """A server to talk to: a name or address (str) and a port (int)."""
+
+    def __str__(self):
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_endpoint(text, port, what):
+    """Return the Endpoint that `text` means: HOST, HOST:PORT, [V6] or [V6]:PORT; raise UsageError.
+
+    `port` is taken where none is given; `what` names the argument in the message.
+    """
+    bracketed = re.match(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?$", text)
+    plain = re.match(r"([A-Za-z0-9._-]+)(?::([0-9]+))?$", text)
+    if bracketed or plain:
+        host, given = (bracketed or plain).groups()
+    elif text.count(":") > 1:
+        host, given = text, None
+    else:
+        raise UsageError(f"{what} {printable(text)}: it is not HOST or HOST:PORT")
+    if ":" in host and parse_address(host) is None:
+        raise UsageError(f"{what} {printable(text)}: it is no IPv6 address")
+    port = int(given) if given and len(given) < 6 else port if given is None else 0
+    if not 0 < port < 65536:
+        raise UsageError(f"{what} {printable(text)}: the port is not between 1 and 65535")
+    return Endpoint(host, port)
+
+
+def parse_address(text):
+    """Return the IP address that `text` is, an IPv4-mapped one as IPv4, or None."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def at_home(address):
+    """Tell whether the IP address `address` (str) is one of loopback, a link or a private network."""
+    address = parse_address(address)
+    return address is not None and any(
+        address in network for network in HOME_NETWORKS if network.version == address.version)
+
+
+def is_local(address):
+    """Tell whether this machine has the IP address `address` (str)."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def addresses_of(host, deadline):
+    """Return the IP addresses (list of str) of the host name or address `host`, as this machine sees it.
+
+    The C library's look-up has no time limit of its own, so it is left behind when the deadline passes.
+    Raise LookupFailed.
+    """
+    if parse_address(host):
+        return [host]
+    outcome = []
+
+    def look_up():
+        try:
+            outcome.append(socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            outcome.append(error)
+
+    thread = Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(deadline.left())
+    if not outcome:
+        raise LookupFailed(f"{host}: no answer in time to the question for its address")
+    if isinstance(outcome[0], Exception):
+        reason = getattr(outcome[0], "strerror", None) or outcome[0]
+        raise LookupFailed(f"{host}: this machine finds no address for that name ({printable(str(reason))})")
+    return list(dict.fromkeys(found[4][0] for found in outcome[0]))
+
+
+def printable(text, most=500):
+    """Return `text` (str or bytes) on one line of printable ASCII, others escaped, cut after `most`.
+
+    What a stranger's server says must not reach a terminal as it is.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("latin-1")
+    text = "".join(c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+                   for c in text[:most + 1])
+    return text if len(text) <= most else text[:most] + "..."

@@ -1,0 +1,226 @@
+"""Whether a server takes the mail it should take, and no other: the how-to's test and its counter-test."""
+
+from collections import namedtuple
+from hashlib import sha256
+from ipaddress import ip_network
+
+from . import smtp
+from .network import LookupFailed, at_home, parse_address
+from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
+
+# A domain that can never be anybody's (RFC 2606): to take mail for it is to relay.
+STRANGER = "evil.example"
+# The forms in which a stranger's address is tried; example.net exists in DNS, which some servers look at first.
+STRANGERS = (
+    ("a domain that is not its own", f"user@{STRANGER}"),
+    ("a domain that is not its own, one that exists", "user@example.net"),
+    ("the same in upper case", f"USER@{STRANGER.upper()}"),
+    ("the same with a trailing dot", f"user@{STRANGER}."),
+    ("an address literal", "user@[192.0.2.25]"),
+)
+WITHOUT_DOMAIN = "mxbackup-check"
+FROM_OUTSIDE = "run this check from outside: mxbackup check --server {server} {domain}"
+
+Courtesy = namedtuple("Courtesy", "name senders")
+Courtesy.__doc__ = """How we introduce ourselves: the HELO name, and the senders to try in turn ("" is the null one)."""
+
+
+class Answers:
+    """What a server said to a series of recipients.
+
+    replies   dict: recipient (str) -> smtp.Reply, in the order asked; none for what was not asked any more
+    failure   str: why not all were asked, or ""
+    """
+
+    def __init__(self):
+        self.replies = {}
+        self.failure = ""
+        self.greeting = None
+        self.local = self.peer = self.tls = self.tls_trouble = ""
+        self.sent = None
+
+    def __getitem__(self, recipient):
+        return self.replies.get(recipient)
+
+    @property
+    def inside(self):
+        """Whether we talked from an address that many servers let relay: the server's own, or one near it."""
+        return self.local == self.peer or at_home(self.peer) or at_home(self.local) or _same_link(self)
+
+
+def _same_link(answers):
+    """Tell whether both ends are in one IPv6 /64, which is one link (RFC 4291, 2.5.4)."""
+    local, peer = parse_address(answers.local), parse_address(answers.peer)
+    return (local is not None and peer is not None and local.version == peer.version == 6
+            and peer in ip_network((int(local) >> 64 << 64, 64)))
+
+
+def ask(server, recipients, courtesy, deadline, transcript, message=None):
+    """Ask `server` whether it would take mail for each of `recipients`; return Answers.
+
+    Each is asked in a transaction of its own that is then reset, all in one connection if the server lets us:
+    one that hangs up after some errors is called again. With `message` (str), the first recipient is sent it.
+    """
+    answers = Answers()
+    waiting, senders = list(recipients), list(courtesy.senders)
+    while waiting:
+        before = len(waiting)
+        try:
+            dialogue, answers.greeting, trouble = smtp.begin(server, courtesy.name, deadline, transcript)
+            answers.tls_trouble = trouble or answers.tls_trouble
+            answers.local, answers.peer, answers.tls = dialogue.local, dialogue.peer, dialogue.tls
+            with dialogue:
+                while waiting:
+                    reply = _transaction(dialogue, waiting[0], senders)
+                    answers.replies[waiting.pop(0)] = reply
+                    dialogue.command("RSET")
+                if message and answers[recipients[0]].accepted:
+                    _transaction(dialogue, recipients[0], senders)
+                    answers.sent = dialogue.data(message)
+                dialogue.quit()
+        except smtp.Closed as error:
+            if len(waiting) == before:
+                answers.failure = str(error)
+                break
+        except (smtp.DialogueError, LookupFailed) as error:
+            answers.failure = str(error)
+            break
+    return answers
+
+
+def _transaction(dialogue, recipient, senders):
+    """Return the Reply to `recipient`, from the first of `senders` that the server accepts; drop the others."""
+    while True:
+        reply = dialogue.mail(senders[0])
+        if reply.accepted:
+            return dialogue.rcpt(recipient)
+        if len(senders) == 1:
+            raise smtp.DialogueError(f"{dialogue.server}: it refuses the sender <{senders[0]}>: {reply}")
+        del senders[0]
+        dialogue.command("RSET")
+
+
+def below(domain):
+    """Return a name below `domain` that nobody has; always the same one, so that grey lists come to know it."""
+    return f"x{sha256(domain.encode()).hexdigest()[:12]}.{domain}"
+
+
+def check_server(server, courtesy, deadline, transcript, outside=False, domain="DOMAIN"):
+    """Try the counter-test for the server as a whole; return (findings, Answers, relays).
+
+    `relays` tells that it takes mail for strangers, so that its taking any other proves nothing. `outside` is
+    the user's word that this machine may not relay there. `domain` goes into the remedy.
+    """
+    recipients = [address for _, address in STRANGERS] + [WITHOUT_DOMAIN]
+    answers = ask(server, recipients, courtesy, deadline, transcript)
+    findings = []
+    taken = [f"{form} <{address}>" for form, address in STRANGERS
+             if answers[address] and answers[address].accepted]
+    put_off = [address for _, address in STRANGERS if answers[address] and answers[address].put_off]
+    if taken and answers.inside and not outside:
+        findings.append(Finding(
+            "smtp", UNCHECKED,
+            f"it takes mail for {taken[0]} from here ({answers.local}), an address that it may let relay; "
+            "if it does that for any address, it is an OPEN RELAY",
+            FROM_OUTSIDE.format(server=server.host, domain=domain)
+            + "; or, if it does not let this machine relay, say so: --outside"))
+    elif taken:
+        findings.append(Finding(
+            "smtp", FAULT,
+            f"OPEN RELAY: from {answers.local} it takes mail for " + ", ".join(taken),
+            "look whether rcpthosts exists, is readable and holds only your own domains and those you back up, and "
+            "which addresses may relay; mail from this machine must not be let through for the check to be true"))
+    elif answers.failure:
+        findings.append(Finding("smtp", UNCHECKED, answers.failure, _remedy_for_failure(answers)))
+    else:
+        findings.append(Finding("smtp", GOOD, f"{server} refuses mail for domains that are not its own"))
+    if put_off:
+        findings.append(Finding("smtp", NOTE, f"it puts off <{put_off[0]}> instead of refusing it: "
+                                              f"{answers[put_off[0]]}"))
+    plain = answers[WITHOUT_DOMAIN]
+    if plain and plain.accepted and not taken:
+        # qmail's rcpthosts.c and qpsmtpd's rcpt_ok both let it through, for a mailbox of the server's own.
+        findings.append(Finding("smtp", NOTE, f"it takes <{WITHOUT_DOMAIN}>, without a domain, for a mailbox of its own"))
+    if answers.tls_trouble:
+        findings.append(Finding("smtp", NOTE, answers.tls_trouble, "repair or switch off STARTTLS there"))
+    return findings, answers, bool(taken)
+
+
+def _remedy_for_failure(answers):
+    if answers.greeting is None:
+        return "see that it runs, that the port is right and open here, and that your provider lets port 25 out"
+    return "try again, or with --as and a sender address of yours"
+
+
+def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False, message=None,
+                 covered=False):
+    """Try the how-to's test for `domain`, and the counter-tests that use its name; return findings.
+
+    `kind` is "HOST", "DOMAIN" or "" where it is not known. `relays` and `inside` come from check_server.
+    `covered` tells that another DOMAIN rule holds for the names below it. `message` is sent if it is given.
+    """
+    postmaster = f"postmaster@{domain}"
+    stranger_below = f"postmaster@{below(domain)}"
+    routed = (f"@{domain}:user@{STRANGER}", f'"user@{domain}"@{STRANGER}')
+    primarys_business = (f"user%{STRANGER}@{domain}", f"{STRANGER}!user@{domain}")
+    recipients = [postmaster] if relays else [postmaster, stranger_below, *routed, *primarys_business]
+    answers = ask(server, recipients, courtesy, deadline, transcript, message)
+    findings = []
+
+    def found(level, text, remedy=""):
+        findings.append(Finding("smtp", level, text, remedy))
+
+    reply = answers[postmaster]
+    if reply and reply.accepted and relays and inside:
+        found(UNCHECKED, f"it takes mail for {domain}, but from here it takes mail for every domain",
+              FROM_OUTSIDE.format(server=server.host, domain=domain))
+    elif reply and reply.accepted:
+        found(GOOD, f"{server} takes mail for {domain}")
+    elif reply and reply.put_off:
+        found(UNCHECKED, f"it puts off mail for {domain}: {reply}",
+              "a grey list does that to strangers: try again in some minutes")
+    elif reply:
+        found(FAULT, f"it refuses mail for {domain}: {reply}",
+              f"on that server: mxbackup add {domain}, and see mxbackup status there")
+    if answers[stranger_below] and not (reply.refused and not kind):
+        _judge_below(found, domain, kind, answers[stranger_below], covered)
+    for address in routed:
+        if answers[address] and answers[address].accepted:
+            found(FAULT, f"OPEN RELAY: it takes mail for <{address}>",
+                  "the server must look at the part after the last @; ask who made it for a correction")
+    taken = [f"<{address}>" for address in primarys_business if answers[address] and answers[address].accepted]
+    if taken:
+        found(NOTE, f"it takes {' and '.join(taken)}: what is left of the @ is the primary's business",
+              "see that the primary does not relay on such addresses")
+    if message and answers.sent is not None:
+        found(GOOD if answers.sent.accepted else UNCHECKED if answers.sent.put_off else FAULT,
+              f"a message to {postmaster}: {answers.sent}")
+    elif message and not answers.failure:
+        found(UNCHECKED, f"no message was sent to {postmaster}")
+    if answers.failure:
+        found(UNCHECKED, answers.failure, _remedy_for_failure(answers))
+    elif not findings:
+        found(UNCHECKED, f"{server} answers neither yes nor no")
+    return findings
+
+
+def _judge_below(found, domain, kind, reply, covered):
+    """Judge the Reply to an address below `domain`."""
+    if reply.put_off:
+        found(UNCHECKED if kind == "DOMAIN" else NOTE, f"it puts off mail for names below {domain}: {reply}",
+              "try again in some minutes")
+    elif kind == "DOMAIN" or covered:
+        if reply.accepted:
+            found(GOOD, f"it takes mail for names below {domain}")
+        else:
+            found(FAULT, f"it refuses mail for names below {domain}, though the rule is a DOMAIN: {reply}",
+                  f"see that rcpthosts there has the line .{domain}, and mxbackup status")
+    elif kind == "HOST":
+        if reply.accepted:
+            found(FAULT, f"it takes mail for names below {domain}, though the rule is a HOST",
+                  f"take the line .{domain} out of rcpthosts there, or make the rule a DOMAIN")
+        else:
+            found(GOOD, f"it refuses mail for names below {domain}")
+    else:
+        found(NOTE, f"it {'takes' if reply.accepted else 'refuses'} mail for names below {domain}, "
+                    f"as for a {'DOMAIN' if reply.accepted else 'HOST'} rule")

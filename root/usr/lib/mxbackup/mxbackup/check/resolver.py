@@ -1,0 +1,201 @@
+"""The domain's MX records, as a sending server finds them: asked straight, one answer at a time.
+
+The questions only; what the answers should be is the business of exchangers.py.
+"""
+
+import re
+from collections import namedtuple
+
+from esmith.errors import EsmithError
+from esmith.paths import rooted
+
+from .network import Endpoint, parse_address, printable
+
+PORT = 53
+# Seconds for the first question, and for the second to the same name server.
+PATIENCE = (2, 4)
+# More than enough for honest zones; others must not keep us busy.
+LONGEST_CHAIN = 8
+MOST_NAME_SERVERS = 4
+
+
+class DNSError(EsmithError):
+    """No usable answer; the text says who was asked, and what went wrong."""
+
+
+class Missing(EsmithError):
+    """dnspython is not installed."""
+
+
+class Answer(namedtuple("Answer", "rcode authoritative records alias")):
+    """What a name server answered.
+
+    rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", …
+    authoritative  bool: the server says that the zone is its own
+    records        list: (preference, name) for MX, name for NS, address for A and AAAA; names are str,
+                   in lower case, without the final dot, and "" for the root
+    alias          str: the name that the chain of CNAMEs ends in, or ""
+    """
+
+
+def require():
+    """Make dnspython importable; raise Missing."""
+    try:
+        from esmith import distribution
+        distribution.use()
+        import dns.message
+        import dns.query  # noqa: F401
+    except ImportError:
+        raise Missing("the Python module dnspython is not installed")
+
+
+def ask(server, name, kind, deadline):
+    """Ask the name server `server` (Endpoint) for the records of type `kind` (str) that `name` has.
+
+    Over UDP, twice, and over TCP when the answer was cut (RFC 7766). Return an Answer; raise DNSError.
+    """
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.query
+    import dns.rcode
+    where = f"{server}, asked for {kind} of {name}"
+    response = None
+    for seconds in PATIENCE:
+        try:
+            question = dns.message.make_query(name, kind)
+            response = dns.query.udp(question, server.host, timeout=max(0.01, deadline.left(seconds)),
+                                     port=server.port, ignore_unexpected=True)
+            if response.flags & dns.flags.TC:
+                response = dns.query.tcp(question, server.host, port=server.port,
+                                         timeout=max(0.01, deadline.left(PATIENCE[-1])))
+            break
+        except dns.exception.Timeout:
+            if not deadline.left():
+                break
+        except OSError as error:
+            raise DNSError(f"{where}: {error.strerror or error}")
+        except EOFError:
+            raise DNSError(f"{where}: it closed the connection")
+        # Nobody can say what else dnspython's versions raise on bytes that are no DNS message.
+        except Exception as error:
+            raise DNSError(f"{where}: its answer makes no sense ({type(error).__name__}: {printable(str(error), 80)})")
+    if response is None:
+        raise DNSError(f"{where}: no answer in time")
+    alias, records = _records(response, name, kind, where)
+    return Answer(dns.rcode.to_text(response.rcode()), bool(response.flags & dns.flags.AA), records, alias)
+
+
+def _records(response, name, kind, where):
+    """Return (alias, records) for `name` from the answer section, following its CNAMEs."""
+    owner, chain = name.lower().rstrip("."), []
+    sets = {}
+    for rrset in response.answer:
+        sets.setdefault((_text(rrset.name), _type(rrset)), []).extend(rrset)
+    while (owner, kind) not in sets and (owner, "CNAME") in sets:
+        chain.append(owner)
+        owner = _text(sets[owner, "CNAME"][0].target)
+        if owner in chain:
+            raise DNSError(f"{where}: its CNAME records run in a circle")
+        if len(chain) > LONGEST_CHAIN:
+            raise DNSError(f"{where}: more than {LONGEST_CHAIN} CNAME records in a row")
+    found = sets.get((owner, kind), [])
+    if kind == "MX":
+        records = sorted((record.preference, _text(record.exchange)) for record in found)
+    elif kind == "NS":
+        records = sorted(_text(record.target) for record in found)
+    else:
+        records = sorted(record.address for record in found)
+    return owner if chain else "", records
+
+
+def _type(rrset):
+    import dns.rdatatype
+    return dns.rdatatype.to_text(rrset.rdtype)
+
+
+def _text(name):
+    return name.to_text(True).lower().rstrip(".")
+
+
+def resolvers():
+    """Return the name servers (list of Endpoint) of this machine's resolv.conf(5)."""
+    found = []
+    try:
+        with open(rooted("/etc/resolv.conf"), encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                server = re.match(r"nameserver\s+(\S+)", line)
+                if server and parse_address(server.group(1)):
+                    found.append(Endpoint(server.group(1), PORT))
+    except OSError:
+        pass
+    return found[:3]
+
+
+class Directory:
+    """Where to ask: at `server` (Endpoint), or at each domain's own name servers where that is None."""
+
+    def __init__(self, server=None):
+        self.server = server
+        self._resolvers = resolvers()
+
+    def of(self, domain, deadline):
+        """Return the name servers (list of Endpoint) that answer for `domain`; raise DNSError."""
+        if self.server:
+            return [self.server]
+        labels = domain.split(".")
+        for start in range(len(labels) - 1):
+            zone = ".".join(labels[start:])
+            names = self._resolve(zone, "NS", deadline).records
+            if names:
+                break
+        else:
+            raise DNSError(f"{domain}: no name servers found for it")
+        found = []
+        for name in names[:MOST_NAME_SERVERS]:
+            found += [Endpoint(address, PORT) for address in self.addresses(name, deadline)[0][:2]]
+        if not found:
+            raise DNSError(f"{domain}: its name servers have no address: {', '.join(names[:MOST_NAME_SERVERS])}")
+        return found[:MOST_NAME_SERVERS]
+
+    def addresses(self, name, deadline):
+        """Return the addresses (list of str) of the host `name` and the name it is a CNAME for, or "".
+
+        The server given is asked first, as its zones may not be public yet; then this machine's resolvers.
+        Raise DNSError.
+        """
+        trouble = None
+        for ask_for in [self._ask_given] * bool(self.server) + [self._resolve]:
+            try:
+                four = ask_for(name, "A", deadline)
+                six = ask_for(name, "AAAA", deadline)
+            except DNSError as error:
+                trouble = error
+                continue
+            if four.rcode == "NXDOMAIN" or four.records or six.records or four.alias or six.alias:
+                return four.records + six.records, four.alias or six.alias
+            trouble = None
+        if trouble:
+            raise trouble
+        return [], ""
+
+    def _ask_given(self, name, kind, deadline):
+        answer = ask(self.server, name, kind, deadline)
+        if answer.rcode not in ("NOERROR", "NXDOMAIN"):
+            raise DNSError(f"{self.server}, asked for {kind} of {name}: {answer.rcode}")
+        if answer.rcode == "NXDOMAIN" and not answer.authoritative:
+            raise DNSError(f"{self.server}: it does not know {name}")
+        return answer
+
+    def _resolve(self, name, kind, deadline):
+        trouble = "this machine's resolv.conf names no name server"
+        for server in self._resolvers:
+            try:
+                answer = ask(server, name, kind, deadline)
+            except DNSError as error:
+                trouble = str(error)
+                continue
+            if answer.rcode in ("NOERROR", "NXDOMAIN"):
+                return answer
+            trouble = f"{server}, asked for {kind} of {name}: {answer.rcode}"
+        raise DNSError(trouble)

@@ -1,0 +1,253 @@
+"""The SMTP dialogue (RFC 5321) as a sending server holds it, with a server that nobody vouches for.
+
+The protocol only: what to ask and what an answer means is the business of relay.py.
+"""
+
+import re
+import socket
+import time
+from collections import namedtuple
+
+from esmith.errors import EsmithError
+
+from .network import addresses_of, printable
+
+PORT = 25
+# RFC 5321, 4.5.3.1.5 allows 512 octets; servers are known to say more.
+LONGEST_LINE = 4096
+MOST_LINES = 100
+MOST_BYTES = 256 * 1024
+CONNECT_SECONDS = 10
+PAUSES_WHEN_BUSY = (1, 3)
+
+
+class DialogueError(EsmithError):
+    """The dialogue came to an end before its time; the text says how."""
+
+
+class Closed(DialogueError):
+    """The server has ended the connection, with 421 or without a word."""
+
+
+class Busy(Closed):
+    """The server greets with 421: it wants no more connections now."""
+
+
+class TLSFailed(DialogueError):
+    """The server offers STARTTLS, but no TLS came of it."""
+
+
+class Reply(namedtuple("Reply", "code lines")):
+    """What the server answered: a code (int) and its lines (list of str, printable)."""
+
+    accepted = property(lambda self: 200 <= self.code <= 299)
+    put_off = property(lambda self: 400 <= self.code <= 499)
+    refused = property(lambda self: 500 <= self.code <= 599)
+
+    def __str__(self):
+        return printable(self.lines[-1], 200)
+
+
+class Dialogue:
+    """One connection to an SMTP server.
+
+    `deadline` (network.Deadline) is for all of it, however slowly the server talks. `transcript`, a list,
+    gets the lines that telnet would show.
+    """
+
+    def __init__(self, server, deadline, transcript=None):
+        self.server = server
+        self.deadline = deadline
+        self.transcript = [] if transcript is None else transcript
+        self.tls = ""
+        self.extensions = ()
+        self.local = self.peer = ""
+        self._socket = None
+        self._received = b""
+        self._bytes = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def connect(self):
+        """Connect to the first of the server's addresses that answers; return its greeting (Reply)."""
+        trouble = None
+        for address in addresses_of(self.server.host, self.deadline.within(CONNECT_SECONDS))[:4]:
+            self._say(f"Trying {address}...")
+            try:
+                self._socket = socket.create_connection(
+                    (address, self.server.port), max(0.001, self.deadline.left(CONNECT_SECONDS)))
+                break
+            except (OSError, OverflowError) as error:
+                trouble = "no answer" if isinstance(error, socket.timeout) else error.strerror or str(error)
+                self._say(f"telnet: Unable to connect: {trouble}")
+        else:
+            raise DialogueError(f"{self.server}: no connection ({trouble})")
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.local = self._socket.getsockname()[0]
+        self.peer = self._socket.getpeername()[0]
+        self._say(f"Connected to {self.server.host}.")
+        self._say("Escape character is '^]'.")
+        greeting = self._reply(closing=Busy)
+        if greeting.code != 220:
+            raise DialogueError(f"{self.server}: it greets with {greeting}")
+        return greeting
+
+    def hello(self, name, tls=True):
+        """Introduce ourselves as `name`: EHLO, STARTTLS where it is offered and `tls` is true, else HELO.
+
+        No certificate is asked for: between mail servers, TLS is better than nothing (RFC 7435).
+        Raise TLSFailed where TLS was offered and failed; the connection is then of no more use.
+        """
+        reply = self._ehlo(name)
+        if tls and "STARTTLS" in self.extensions and self.command("STARTTLS").code == 220:
+            self._start_tls()
+            reply = self._ehlo(name)
+        if not reply.accepted:
+            reply = self.command("HELO " + name)
+        if not reply.accepted:
+            raise DialogueError(f"{self.server}: it does not want to talk with {name}: {reply}")
+        return reply
+
+    def _ehlo(self, name):
+        reply = self.command("EHLO " + name)
+        words = (line[4:].split() for line in reply.lines[1:])
+        self.extensions = tuple(word[0].upper() for word in words if word) if reply.accepted else ()
+        return reply
+
+    def _start_tls(self):
+        try:
+            import ssl
+            if self._received:
+                # Whoever sits between could have added that: RFC 3207, 6.
+                raise TLSFailed(f"{self.server}: it goes on talking after STARTTLS")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            self._socket.settimeout(max(0.001, self.deadline.left()))
+            self._socket = context.wrap_socket(self._socket)
+            self.tls = self._socket.version()
+        except (OSError, ValueError, ImportError) as error:
+            raise TLSFailed(f"{self.server}: it offers STARTTLS, but: {printable(str(error))}")
+        self._say(f"({self.tls} from here on)")
+
+    def mail(self, sender):
+        """Begin a message from the address `sender`, "" for none; return the Reply."""
+        return self.command(f"MAIL FROM:<{sender}>")
+
+    def rcpt(self, recipient):
+        """Name a recipient, without angle brackets; return the Reply."""
+        return self.command(f"RCPT TO:<{recipient}>")
+
+    def data(self, message):
+        """Send the whole `message` (str, lines ended by \\n); return the last Reply."""
+        reply = self.command("DATA")
+        if reply.code != 354:
+            return reply
+        lines = ["." + line if line.startswith(".") else line for line in message.splitlines()]
+        for line in lines:
+            self._say(line)
+        self._send("".join(line + "\r\n" for line in lines))
+        return self.command(".")
+
+    def command(self, line):
+        """Send the command `line` and return its Reply; raise DialogueError, Closed."""
+        self._say(line)
+        self._send(line + "\r\n")
+        return self._reply()
+
+    def quit(self):
+        """Take leave as is due, and close; a server that does not answer is not waited for long."""
+        self.deadline = self.deadline.within(5)
+        try:
+            self.command("QUIT")
+        except DialogueError:
+            pass
+        self.close()
+
+    def close(self):
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+            self._say("Connection closed by foreign host.")
+
+    def _say(self, line):
+        self.transcript.append(printable(line, LONGEST_LINE))
+
+    def _send(self, text):
+        try:
+            self._socket.settimeout(max(0.001, self.deadline.left()))
+            self._socket.sendall(text.encode("ascii"))
+        except socket.timeout:
+            raise DialogueError(f"{self.server}: it does not take what it is told in time")
+        except OSError as error:
+            raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})")
+
+    def _reply(self, closing=Closed):
+        lines = []
+        while True:
+            line = self._line()
+            self._say(line)
+            form = re.match(rb"([2-5][0-9][0-9])([ -]|$)", line)
+            if not form or lines and lines[-1][:3] != line[:3]:
+                raise DialogueError(f"{self.server}: what it says is not SMTP: {printable(line, 60)}")
+            lines.append(line)
+            if form.group(2) != b"-":
+                break
+            if len(lines) >= MOST_LINES:
+                raise DialogueError(f"{self.server}: its answer has more than {MOST_LINES} lines")
+        reply = Reply(int(form.group(1)), [printable(line, LONGEST_LINE) for line in lines])
+        if reply.code == 421:
+            raise closing(f"{self.server}: it ends the connection: {reply}")
+        return reply
+
+    def _line(self):
+        while b"\n" not in self._received:
+            if len(self._received) > LONGEST_LINE:
+                raise DialogueError(f"{self.server}: a line of its answer is longer than {LONGEST_LINE} bytes")
+            left = self.deadline.left()
+            if not left:
+                raise DialogueError(f"{self.server}: no full answer in time")
+            try:
+                self._socket.settimeout(left)
+                received = self._socket.recv(4096)
+            except socket.timeout:
+                continue
+            except OSError as error:
+                raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})")
+            if not received:
+                raise Closed(f"{self.server}: it closed the connection in the middle of the dialogue")
+            self._bytes += len(received)
+            if self._bytes > MOST_BYTES:
+                raise DialogueError(f"{self.server}: it talks without end")
+            self._received += received
+        line, _, self._received = self._received.partition(b"\n")
+        return line[:-1] if line.endswith(b"\r") else line
+
+
+def begin(server, name, deadline, transcript=None):
+    """Connect to `server` (Endpoint), introduce ourselves as `name`; return (Dialogue, greeting, TLS trouble).
+
+    A busy server is asked again after a pause; where TLS fails, we go on without, as a sending server does:
+    the trouble is then a text, else "". Raise DialogueError, network.LookupFailed.
+    """
+    trouble = ""
+    pauses = list(PAUSES_WHEN_BUSY)
+    while True:
+        dialogue = Dialogue(server, deadline, transcript)
+        try:
+            greeting = dialogue.connect()
+            dialogue.hello(name, tls=not trouble)
+            return dialogue, greeting, trouble
+        except DialogueError as error:
+            dialogue.close()
+            if isinstance(error, TLSFailed):
+                trouble = str(error)
+            elif isinstance(error, Busy) and pauses and deadline.left() > pauses[0]:
+                time.sleep(pauses.pop(0))
+            else:
+                raise

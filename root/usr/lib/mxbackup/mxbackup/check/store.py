@@ -1,0 +1,48 @@
+"""The last verdicts on the host's own rules: for the panel, and to notice a change."""
+
+import fcntl
+import json
+import os
+import time
+
+from esmith import atomicfile
+from esmith.paths import rooted
+
+from .verdict import GOOD, SERVER
+
+PATH = "/var/lib/mxbackup/verdicts.json"
+
+
+def load():
+    """Return the stored verdicts, {name: {"name", "kind", "state", "findings", "checked"}}; {} where there are none.
+
+    `checked` is the time in seconds since 1970; the verdict on the server itself has the name "" and kind "SERVER".
+    """
+    try:
+        with open(rooted(PATH), encoding="utf-8") as file:
+            verdicts = json.load(file)["verdicts"]
+        return {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, dict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def save(verdicts, rules):
+    """Store `verdicts` (list of Verdict) beside those on other `rules` (names); return those that changed.
+
+    A verdict changes with its state; a first one that is good is no change. Raises OSError.
+    """
+    path = rooted(PATH)
+    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+    changed, now = [], int(time.time())
+    with open(path + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = load()
+        kept = {name: verdict for name, verdict in before.items() if name == "" or name in rules}
+        for verdict in verdicts:
+            name = "" if verdict.kind == SERVER else verdict.name
+            if verdict.state != before.get(name, {}).get("state", GOOD):
+                changed.append(verdict)
+            kept[name] = dict(verdict.as_dictionary(), checked=now)
+        text = json.dumps({"verdicts": kept}, indent=1, sort_keys=True) + "\n"
+        atomicfile.replace(path, text.encode("ascii"), mode=0o644)
+    return changed

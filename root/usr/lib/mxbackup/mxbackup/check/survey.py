@@ -1,0 +1,258 @@
+"""A check from end to end: the server itself first, then each domain, several at once."""
+
+import socket
+from threading import Lock, Thread
+
+from . import exchangers, files, host, loop, relay, resolver, smtp
+from .network import (
+    Deadline, Endpoint, LookupFailed, UsageError, addresses_of, is_local, parse_address, parse_endpoint, printable,
+)
+from .verdict import FAULT, NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
+
+SECONDS = 30
+# qpsmtpd lets one address have five connections at a time.
+JOBS = 4
+# The DNS gets this share of a domain's time, so that slow name servers leave some for the dialogue.
+DNS_SHARE = 0.5
+
+
+class Options:
+    """What to check, and how.
+
+    domains      list of names (str); None for the host's own rules
+    server       "HOST[:PORT]" to test; None for this host's own, on loopback
+    nameserver   "ADDRESS[:PORT]" to ask; None for each domain's own name servers
+    sender       address for MAIL FROM; its domain is our HELO name then
+    send         whether to send postmaster@ each domain a small message
+    names        more names that the server has in DNS
+    kind         "HOST" or "DOMAIN" for domains that no rule of this host tells of
+    outside      the user's word that the server does not let this machine relay
+    parts        which of verdict.PARTS to check
+    seconds      time limit for each domain, and for the server itself
+    jobs         how many domains at once
+    transcripts  whether to keep the SMTP dialogues
+    """
+
+    def __init__(self, domains=None, server=None, nameserver=None, sender=None, send=False, names=(), kind="",
+                 outside=False, parts=PARTS, seconds=SECONDS, jobs=JOBS, transcripts=False):
+        self.domains = domains
+        self.server = parse_endpoint(server, smtp.PORT, "server") if server else None
+        self.nameserver = parse_endpoint(nameserver, resolver.PORT, "nameserver") if nameserver else None
+        if self.nameserver and not parse_address(self.nameserver.host):
+            raise UsageError(f"nameserver {nameserver}: give its address, as names are what it is asked for")
+        self.sender = None if sender is None else parse_sender(sender)
+        self.send = send
+        self.names = names
+        self.kind = kind
+        self.outside = outside
+        self.parts = parts
+        if not 0 < seconds <= 3600 or not 0 < jobs <= 64:
+            raise UsageError("a time limit is from 1 to 3600 seconds, and 1 to 64 domains can be checked at once")
+        self.seconds = seconds
+        self.jobs = jobs
+        self.transcripts = transcripts
+
+
+def parse_sender(text):
+    """Return the address `text` if it can stand in MAIL FROM (RFC 5321, 4.1.2), "" for <>; raise UsageError."""
+    address = text[1:-1] if text.startswith("<") and text.endswith(">") else text
+    local, at, domain = address.rpartition("@")
+    bad = any(not "!" <= c <= "~" or c in '<>"\\' for c in address)
+    if address and (bad or not at or not local or "@" in local or not domain or len(address) > 254):
+        raise UsageError(f"the sender {printable(text, 80)} is no address like admin@doecom.net")
+    return address
+
+
+def _is_name(text):
+    from mxbackup.rules import RuleError, parse_name
+    try:
+        return parse_name(text) == text
+    except RuleError:
+        return False
+
+
+class Survey:
+    """One run. `verdicts` is what was found: of the server first, then of each domain in order."""
+
+    def __init__(self, options):
+        """Read the host's databases. Raises UsageError, DatabaseError, rules.RuleError."""
+        self.options = options
+        self.host = host.load()
+        self.own_rules = dict(self.host.configuration.rules.kinds) if self.host else {}
+        self.domains = self._domains()
+        self.server = options.server or Endpoint("127.0.0.1", smtp.PORT)
+        self.trouble = ""
+        addresses = self._server_addresses()
+        self.here = any(map(is_local, addresses))
+        self.about_host = self.here and self.host is not None
+        self.identity = self._identity(addresses)
+        self.courtesy = self._courtesy()
+        self.directory = None
+        self.verdicts = []
+
+    def _domains(self):
+        from mxbackup.rules import parse_name
+        if self.options.domains is None:
+            if self.host is None:
+                raise UsageError("this machine has no rules (no e-smith database): say which domains to check")
+            return list(self.own_rules)
+        return list(dict.fromkeys(parse_name(domain) for domain in self.options.domains))
+
+    def _server_addresses(self):
+        if not self.options.server and self.host is None:
+            raise UsageError("this machine is no e-smith host: say which server to check, with --server HOST")
+        try:
+            return addresses_of(self.server.host, Deadline(min(self.options.seconds, smtp.CONNECT_SECONDS)))
+        except LookupFailed as error:
+            self.trouble = str(error)
+            return []
+
+    def _identity(self, addresses):
+        names = list(self.options.names)
+        if self.about_host:
+            names = self.host.names + names
+        if not parse_address(self.server.host):
+            names.insert(0, self.server.host)
+        return exchangers.Identity(names, addresses, self.here)
+
+    def _courtesy(self):
+        sender, hostname = self.options.sender, socket.gethostname()
+        if sender:
+            return relay.Courtesy(sender.rpartition("@")[2], [sender])
+        if self.about_host:
+            name, senders = self.host.name, [f"admin@{self.host.domain}", ""]
+        elif _is_name(hostname):
+            name, senders = hostname, [f"postmaster@{hostname}", ""]
+        else:
+            name, senders = "", [""]
+        return relay.Courtesy(name, [""] if sender == "" else senders)
+
+    def run(self, progress=None):
+        """Check everything; return the verdicts. `progress(done, total)` is called after each domain."""
+        needs_dns = {"dns", "loop"} & set(self.options.parts)
+        no_dns = []
+        if needs_dns and self.domains:
+            try:
+                resolver.require()
+                self.directory = resolver.Directory(self.options.nameserver)
+            except resolver.Missing as error:
+                no_dns = [Finding("dns", UNCHECKED, str(error),
+                                  "dnf install python3-dns, apt install python3-dnspython, or pip install dnspython; "
+                                  "or check without it: --only smtp")]
+        server = self._check_server()
+        self.verdicts = [server] + [None] * len(self.domains)
+
+        def work(index):
+            self.verdicts[index + 1] = self._check_domain(self.domains[index], no_dns)
+
+        each(work, len(self.domains), self.options.jobs, progress)
+        return self.verdicts
+
+    def _check_server(self):
+        name = self.host.name if self.about_host and not self.options.server else str(self.server)
+        verdict = Verdict(name, SERVER)
+        self.answers, self.relays = relay.Answers(), False
+        self.tables, self.smart_addresses = {}, set()
+        if self.about_host:
+            configuration = self.host.configuration
+            if not configuration.enabled:
+                verdict.findings.append(Finding("files", NOTE, "MX backup is disabled: the rules are not in force",
+                                                "mxbackup enable"))
+            if "files" in self.options.parts:
+                verdict.findings += files.check(configuration)
+            if "loop" in self.options.parts and configuration.smart_host:
+                self.tables = loop.routes()
+                if self.directory:
+                    self.smart_addresses, findings = loop.addresses(
+                        configuration.smart_host, self.directory, Deadline(self.options.seconds / 2))
+                    verdict.findings += findings
+        if "smtp" in self.options.parts:
+            if self.trouble:
+                self.answers.failure = self.trouble
+                verdict.findings.append(Finding("smtp", UNCHECKED, self.trouble, "look at the spelling"))
+            else:
+                findings, self.answers, self.relays = relay.check_server(
+                    self.server, self.courtesy, Deadline(self.options.seconds), self._transcript(verdict),
+                    self.options.outside, self.domains[0] if self.domains else "DOMAIN")
+                verdict.findings += findings
+        return verdict
+
+    def _transcript(self, verdict):
+        return verdict.transcript if self.options.transcripts else []
+
+    def _check_domain(self, domain, no_dns):
+        kind = self.own_rules.get(domain, self.options.kind)
+        verdict = Verdict(domain, kind, no_dns)
+        deadline = Deadline(self.options.seconds)
+        found = []
+        if self.directory:
+            findings, found = exchangers.check(
+                domain, self.identity, self.directory, deadline.within(self.options.seconds * DNS_SHARE))
+            if "dns" in self.options.parts:
+                verdict.findings += findings
+        if "smtp" in self.options.parts:
+            self._check_dialogue(verdict, deadline)
+        if "loop" in self.options.parts and self.about_host and self.host.configuration.smart_host:
+            verdict.findings += loop.check(
+                domain, kind, self.host.configuration.smart_host, self.tables, found, self.smart_addresses)
+        return verdict
+
+    def _check_dialogue(self, verdict, deadline):
+        if self.answers.failure and not self.answers.replies:
+            verdict.findings.append(Finding("smtp", UNCHECKED, f"no dialogue with {self.server}: see there"))
+            return
+        domain = verdict.name
+        parents = [domain[position + 1:] for position, c in enumerate(domain) if c == "."]
+        covered = any(self.own_rules.get(parent) == "DOMAIN" for parent in parents)
+        message = self._message(domain) if self.options.send else None
+        verdict.findings += relay.check_domain(
+            self.server, domain, verdict.kind, self.courtesy, deadline, self._transcript(verdict), self.relays,
+            self.answers.inside and not self.options.outside, message, covered)
+        if self.about_host and not self.host.configuration.enabled:
+            verdict.findings = [finding._replace(remedy="mxbackup enable")
+                                if finding.level == FAULT and finding.part == "smtp" else finding
+                                for finding in verdict.findings]
+
+    def _message(self, domain):
+        from email.utils import formatdate, make_msgid
+        name = self.courtesy.name or "localhost.invalid"
+        return "\n".join([
+            f"Date: {formatdate()}",
+            f"Message-ID: {make_msgid('mxbackup-check', name)}",
+            f"From: {self.courtesy.senders[0] or 'postmaster@' + name}",
+            f"To: postmaster@{domain}",
+            "Subject: Test of the backup MX",
+            "",
+            f"This message went through {self.server}, a backup MX for {domain}.",
+            "It was sent by 'mxbackup check --send'; nothing needs to be done.",
+            "",
+        ])
+
+
+def each(work, count, at_once, progress=None):
+    """Call `work(index)` for each index below `count`, `at_once` at a time; raise what one of them raised."""
+    lock, waiting, done, errors = Lock(), iter(range(count)), [0], []
+
+    def take_turns():
+        while not errors:
+            with lock:
+                index = next(waiting, None)
+            if index is None:
+                return
+            try:
+                work(index)
+            except BaseException as error:
+                errors.append(error)
+            with lock:
+                done[0] += 1
+                if progress:
+                    progress(done[0], count)
+
+    # Daemons: the user who interrupts a check does not wait for them.
+    threads = [Thread(target=take_turns, daemon=True) for _ in range(min(at_once, count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
