@@ -1,0 +1,60 @@
+"""The tar of static files for servers that are too old for Python: the how-to's methods one and two.
+
+It is made on a host that runs this program and unpacked on the old server with `tar xvfP FILE`. Its fragments
+are plain text: no Perl and no brace, so that any e-smith engine copies them as they are. The names in it are
+absolute, as `tar` with P wants them, everything belongs to root, and the same rules give the same bytes.
+"""
+
+import io
+import os
+import tarfile
+
+from mxbackup.targets import TARGETS
+
+CUSTOM = "/etc/e-smith/templates-custom"
+LIST = "/etc/MXBackupDomains"
+OBTUSE = "/var/spool/smtpd/etc/smtpd_check_rules"
+RCPTHOSTS = "/var/qmail/control/rcpthosts"
+SMTPROUTES = "/var/qmail/control/smtproutes"
+GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
+
+# The outputs that each kind of server decides by, in the order in which they are to be expanded there.
+SERVERS = {
+    "sme5": (OBTUSE,),
+    "sme55": (SMTPROUTES, RCPTHOSTS),
+    "sme6": (SMTPROUTES, RCPTHOSTS),
+    "sme7": (SMTPROUTES, GOODRCPTTO, RCPTHOSTS),
+}
+
+HEADING = "# Other people's domains that this server is a backup MX for (static list by mxbackup export)\n"
+
+
+def fragment(output):
+    """Return the path (str) of the static fragment for the file `output`, as the how-to names it."""
+    return "%s%s/%s" % (CUSTOM, output, "61MXBackupDomains" if output == OBTUSE else "20QandD")
+
+
+def files(rules, server):
+    """Return {absolute path: text} that make `server` (a key of SERVERS) a backup MX for `rules`."""
+    lines = {target.path: target.lines for target in TARGETS}
+    made = {}
+    if server == "sme5":
+        made[LIST] = HEADING + "".join(
+            rule.name + "\n" if rule.kind == "DOMAIN" else "# %s alone\n" % rule.name for rule in rules)
+    for output in SERVERS[server]:
+        made[fragment(output)] = HEADING + "".join(line + "\n" for rule in rules for line in lines[output](rule))
+    return made
+
+
+def pack(rules, server):
+    """Return the tar (bytes) of `files(rules, server)`; its times are SOURCE_DATE_EPOCH or 0."""
+    time = int(os.environ.get("SOURCE_DATE_EPOCH", 0))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, text in files(rules, server).items():
+            data = text.encode("ascii")
+            member = tarfile.TarInfo(path)
+            member.size, member.mode, member.mtime = len(data), 0o644, time
+            member.uname = member.gname = "root"
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()

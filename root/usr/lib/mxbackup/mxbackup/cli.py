@@ -1,0 +1,126 @@
+"""The command `mxbackup`: a table of subcommands, each in a module of its own.
+
+A new subcommand is one line in COMMANDS and one module, imported only when it is asked for, with
+
+    its docstring             what `mxbackup help NAME` says; its first line stands alone
+    EXAMPLES                  str: the examples at the end of that help, one a line
+    add_arguments(parser)     adds its arguments to an argparse.ArgumentParser
+    run(options) -> int       does the work; `options.command` (str) is the subcommand's name
+
+`run` returns 0 for a good result and 1 for none or a bad one. It raises mxbackup.commands.WrongUse (exit 2) for
+input that is refused with nothing changed; any other EsmithError or OSError that it lets through ends in exit 1.
+All text is str decoded from UTF-8 with surrogateescape, and standard output and error are set up to match.
+"""
+
+import argparse
+import io
+import os
+import sys
+from importlib import import_module
+
+from esmith.errors import EsmithError, FormatError
+from mxbackup import __version__
+from mxbackup.commands import WrongUse, printable
+
+COMMANDS = {
+    "add": ("mxbackup.commands.add", "accept mail for other people's hosts and domains"),
+    "remove": ("mxbackup.commands.remove", "accept it no longer"),
+    "list": ("mxbackup.commands.list", "show the rules"),
+    "enable": ("mxbackup.commands.switch", "let the rules take effect"),
+    "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
+}
+
+OVERVIEW = """\
+usage: mxbackup COMMAND [ARGUMENT...]
+
+Makes this host a backup MX: it accepts mail for the domains you name and passes it on to their own servers.
+
+{commands}
+
+mxbackup help COMMAND tells more, with examples.
+Exit status: 0 good, 1 no result or a bad one, 2 wrong use or refused input (nothing was changed).
+"""
+
+
+def main(argv):
+    """Run `mxbackup` with `argv` (the program's name first); returns the exit status (int)."""
+    for name in ("stdout", "stderr"):
+        _use_bytes(name)
+    try:
+        status = _dispatch([os.fsencode(text).decode("utf-8", "surrogateescape") for text in argv[1:]])
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:
+        return stop.code
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        return _give_up_output(1)
+    except EsmithError as error:
+        return _fail(error, 2 if _refused(error) else 1)
+    except OSError as error:
+        _give_up_output(1)
+        return _fail(error, 1)
+
+
+def _dispatch(arguments):
+    name = arguments[0] if arguments else "--help"
+    if name == "help":
+        arguments = [*arguments[1:2], "--help"]
+        name = arguments[0]
+    if name in ("-h", "--help"):
+        sys.stdout.write(OVERVIEW.format(commands=_table()))
+        return 0
+    if name == "--version":
+        print("mxbackup", __version__)
+        return 0
+    if name not in COMMANDS:
+        raise WrongUse("no such command: %s (one of: %s)" % (printable(name), " ".join(COMMANDS)))
+    module = import_module(COMMANDS[name][0])
+    parser = argparse.ArgumentParser(
+        prog="mxbackup " + name,
+        description=module.__doc__,
+        epilog="examples:\n" + "".join("  %s\n" % line for line in module.EXAMPLES.splitlines()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(command=name)
+    return module.run(parser.parse_args(arguments[1:]))
+
+
+def _table():
+    width = max(map(len, COMMANDS))
+    return "\n".join("  %-*s  %s" % (width, name, COMMANDS[name][1]) for name in COMMANDS)
+
+
+def _refused(error):
+    from mxbackup.rules import RuleError
+    return isinstance(error, (WrongUse, FormatError, RuleError))
+
+
+def _fail(error, status):
+    try:
+        sys.stderr.write("mxbackup: %s\n" % error)
+        sys.stderr.flush()
+    except OSError:
+        pass
+    return status
+
+
+def _use_bytes(name):
+    """Let the stream sys.NAME write UTF-8, and the bytes of a str that was decoded with surrogateescape."""
+    stream = getattr(sys, name)
+    if stream is None:
+        setattr(sys, name, open(os.devnull, "w"))
+    elif isinstance(getattr(stream, "buffer", None), io.BufferedWriter):
+        setattr(sys, name, io.TextIOWrapper(
+            stream.detach(), encoding="utf-8", errors="surrogateescape", line_buffering=name == "stderr"))
+
+
+def _give_up_output(status):
+    """Point standard output to nowhere, so that the interpreter does not fail on what is left to write."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+    return status

@@ -1,0 +1,107 @@
+"""What the commands that change the record share: their options, the dry run, the event, the report."""
+
+import json
+import sys
+
+from esmith.database import Database
+from esmith.errors import EsmithError
+from mxbackup import outputs, record, targets
+from mxbackup.commands import printable
+from mxbackup.rulelist import as_objects
+
+# So many rules are named one by one in a report; of more, the number is given.
+NAMED = 20
+
+
+class Preview(Database):
+    """The configuration database; what a transaction changes in it stays in memory."""
+
+    def transaction(self):
+        return self.preview()
+
+
+def add_options(parser):
+    """Add --dry-run, --no-update and --json to `parser`."""
+    parser.add_argument("-n", "--dry-run", action="store_true",
+                        help="show what would change in the record and in each mail file; write nothing")
+    parser.add_argument("--no-update", action="store_true",
+                        help="change the record alone; the mail files follow at the next event " + outputs.EVENT)
+    parser.add_argument("--json", action="store_true", help="report in JSON")
+
+
+def carry_out(options, change, describe):
+    """Change the record in one write, bring the mail files up to date with one event, report; return the status.
+
+    `change(db)` changes the configuration Database `db` and returns what it did, true where that is anything.
+    `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing` in it are a bad result.
+    """
+    db = Preview() if options.dry_run else Database(create=True)
+    before = db.value(record.KEY)
+    done = change(db)
+    sentences, facts = describe(done)
+    facts.update(changed=bool(done), dry_run=options.dry_run)
+    failure = ""
+    if options.dry_run:
+        sentences += _preview(db, before, facts) if done else []
+    elif done and not options.no_update:
+        failure = outputs.update()
+        facts["updated"] = not failure
+    if failure:
+        facts["failure"] = failure
+        facts["old_files"] = [state.target.path for state in outputs.states(Database(readonly=True)) if state.reason]
+    if options.json:
+        json.dump(facts, sys.stdout, indent=1)
+        print()
+    else:
+        if done and options.command in ("add", "import") and not record.load(db).enabled:
+            sentences.append("MX Backup is disabled: the rules take effect after 'mxbackup enable'")
+        for sentence in sentences:
+            print(printable(sentence))
+    sys.stdout.flush()
+    missing = facts.get("missing", ())
+    for name in missing:
+        sys.stderr.write("mxbackup: %s: there is no such rule\n" % printable(name))
+    if failure:
+        _complain(failure, facts["old_files"])
+    return 1 if failure or missing else 0
+
+
+def describe(done):
+    """Return (sentences, facts for JSON) of a record.Change."""
+    facts = {
+        "added": as_objects(done.added), "changed_kind": as_objects(done.changed),
+        "removed": as_objects(done.removed), "unchanged": as_objects(done.unchanged), "missing": done.missing,
+    }
+    sentences = []
+    for form, plural, rules in (
+            ("%s: added as a %s", "%d rules added", done.added),
+            ("%s: is a %s now", "%d rules changed to the other kind", done.changed),
+            ("%s: removed, it was a %s", "%d rules removed", done.removed),
+            ("%s: is a %s already", "%d rules were there already", done.unchanged)):
+        sentences += [form % rule for rule in rules] if len(rules) <= NAMED else [plural % len(rules)]
+    return sentences, facts
+
+
+def _complain(failure, old):
+    sys.stderr.write("mxbackup: the record is saved, but the mail files were not all brought up to date: %s\n" % failure)
+    for path in old:
+        sys.stderr.write("mxbackup: %s is older than the database\n" % path)
+    sys.stderr.write("mxbackup: 'mxbackup status' says why; when that is mended: signal-event %s\n" % outputs.EVENT)
+
+
+def _preview(db, before, facts):
+    """Return the lines that show the change of the record from its value `before` to `db`, and of each file."""
+    after = db.value(record.KEY)
+    facts["record"] = {"before": before, "after": after}
+    facts["files"] = {}
+    lines = ["-%s=%s" % (record.KEY, before)] if before else []
+    lines.append("+%s=%s" % (record.KEY, after))
+    for target in targets.applying():
+        try:
+            difference = outputs.difference(target, db)
+        except (EsmithError, OSError) as error:
+            difference = "%s: cannot be made: %s" % (target.path, error)
+        facts["files"][target.path] = difference
+        lines += difference.splitlines()
+    lines.append("Nothing was written.")
+    return lines

@@ -1,0 +1,96 @@
+"""Reading the lists of rules that a user names: from files and standard input, with progress, all or nothing."""
+
+import os
+import sys
+
+from mxbackup import record, rulelist
+from mxbackup.commands import WrongUse, printable
+from mxbackup.rules import HOST
+
+# A longer list shows how far it is; so many refusals are enough to see what is wrong.
+LONG = 5000
+SHOWN = 100
+# What is larger is no list of rules.
+SIZE_LIMIT = 1 << 26
+
+
+def add_arguments(parser):
+    """Add NAME... and --from-file to `parser`."""
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help="a host or domain; - reads a list from standard input")
+    parser.add_argument("--from-file", action="append", default=[], metavar="FILE", help="read a list from FILE")
+
+
+def read(options):
+    """Return ([Entry], [Refusal]) of the names and lists that `options` give. Raises WrongUse for none."""
+    entries = [rulelist.Entry("", None, name, None) for name in options.names if name != "-"]
+    files = options.from_file + ["-"] * ("-" in options.names)
+    if not entries and not files:
+        raise WrongUse("%s what? Give a NAME, --from-file FILE, or - for standard input" % options.command)
+    found, refusals = read_files(files)
+    return entries + found, refusals
+
+
+def read_files(files):
+    """Return ([Entry], [Refusal]) of the lists in `files` (paths as the user gave them, "-" for standard input).
+
+    Raises WrongUse where one cannot be read.
+    """
+    entries, refusals = [], []
+    for path in files:
+        source = "standard input" if path == "-" else path
+        data = _content(path, source)
+        found, refused = rulelist.read(data, source)
+        entries += found
+        refusals += refused
+        if len(found) > LONG:
+            progress("%s: %d rules read" % (source, len(found)))
+    return entries, refusals
+
+
+def _content(path, source):
+    try:
+        with open(sys.stdin.fileno() if path == "-" else os.fsencode(path), "rb", closefd=path != "-") as stream:
+            data = stream.read(SIZE_LIMIT + 1)
+    except (OSError, ValueError, AttributeError) as error:
+        raise WrongUse("%s: cannot be read: %s" % (printable(source), getattr(error, "strerror", None) or error))
+    if len(data) > SIZE_LIMIT:
+        raise WrongUse("%s: is larger than %d MiB; nothing was changed" % (printable(source), SIZE_LIMIT >> 20))
+    return data
+
+
+def resolve(entries, refusals, kind, kinds):
+    """Return the Rules of `entries`, or name each refused one on standard error and raise WrongUse.
+
+    `refusals`: those that reading brought. `kind`: what the user said for entries that do not say, or None;
+    then a rule of `kinds` (dict name -> kind) stays what it is and a new one is a HOST.
+    """
+    rules, refused = rulelist.resolve(entries, kind or HOST, None if kind else kinds)
+    refuse(refusals + refused, len(rules))
+    if len(rules) > LONG:
+        progress("%d rules checked" % len(rules))
+    return rules
+
+
+def refuse(refusals, accepted):
+    """Name each of `refusals` (list of Refusal) on standard error and raise WrongUse, if there is one."""
+    if not refusals:
+        return
+    for refusal in refusals[:SHOWN]:
+        sys.stderr.write("mxbackup: %s\n" % printable(_sentence(refusal)))
+    if len(refusals) > SHOWN:
+        sys.stderr.write("mxbackup: and %d more\n" % (len(refusals) - SHOWN))
+    raise WrongUse("%d of %d refused; nothing was changed" % (len(refusals), len(refusals) + accepted))
+
+
+def _sentence(refusal):
+    place = refusal.source
+    if refusal.line:
+        place += " line %d" % refusal.line
+    return ": ".join(part for part in (place, refusal.name[:300], refusal.reason) if part)
+
+
+def progress(text):
+    """Say on standard error, where that is a terminal, how far a long list is."""
+    if sys.stderr.isatty():
+        sys.stderr.write("mxbackup: %s\n" % printable(text))

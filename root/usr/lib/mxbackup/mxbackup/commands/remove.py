@@ -1,0 +1,27 @@
+"""Accept mail for hosts and domains no longer.
+
+All are removed in one change of the record, and one event brings the mail files up to date. A name without a rule
+is reported, and the exit status is 1. A rule that is ignored ('mxbackup status' names them) goes by its name too.
+"""
+
+from mxbackup import record
+from mxbackup.commands import change, lists
+
+EXAMPLES = """\
+mxbackup remove smithnet.com
+mxbackup remove mail.bar.org mx.bar.org
+mxbackup remove --from-file gone.txt
+mxbackup remove smithnet.com --dry-run
+"""
+
+
+def add_arguments(parser):
+    lists.add_arguments(parser)
+    change.add_options(parser)
+
+
+def run(options):
+    entries, refusals = lists.read(options)
+    lists.refuse(refusals, len(entries))
+    names = [entry.name for entry in entries]
+    return change.carry_out(options, lambda db: record.remove(names, db), change.describe)

@@ -1,0 +1,129 @@
+"""Lists of rules as people keep them in files, and as `mxbackup list --csv` and `mxbackup export` write them.
+
+A rule a line, UTF-8. `#` starts a comment, blank lines are skipped, and a line is one of
+
+    smithnet.com              of the kind that the reader takes where none is said
+    smithnet.com,DOMAIN       also with blanks, a tab or `;` between, and in quotes, as spreadsheets write
+    mail.bar.org HOST
+    .smithnet.com             a DOMAIN, as in qmail's control files
+
+A first line `name,kind` is a heading. The JSON form is the object that `mxbackup export --json` writes:
+its `rules` is an array of objects with a `name` and a `kind`.
+"""
+
+import json
+from collections import namedtuple
+
+from mxbackup import record
+from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, Rule, RuleError, parse_name
+
+HEADING = "name,kind"
+
+Entry = namedtuple("Entry", "source line name kind")
+Entry.__doc__ = """A rule as a list has it: `source` (str), `line` (int, or None), `name` as written, `kind` or None."""
+
+Refusal = namedtuple("Refusal", "source line name reason")
+Refusal.__doc__ = """Why an entry is no rule; all str, but `line` is int or None."""
+
+
+def read(data, source):
+    """Parse `data` (bytes, text or JSON) from `source` (str, for messages); return ([Entry], [Refusal])."""
+    text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff")
+    if text.lstrip().startswith("{"):
+        return _read_json(text, source)
+    entries, refusals = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        if "#" in line:
+            line = line[:line.index("#")]
+        # Neither a name nor a kind holds a quote, so those of a spreadsheet are as good as blanks.
+        fields = line.replace(",", " ").replace(";", " ").replace('"', " ").split()
+        if not fields or (not entries and ",".join(fields).lower() == HEADING):
+            continue
+        name, kind = fields[0], None
+        if len(fields) == 2:
+            kind = fields[1].upper()
+        if len(fields) > 2 or kind not in (None, HOST, DOMAIN):
+            refusals.append(Refusal(source, number, line.strip(), "is neither a name nor a name and HOST or DOMAIN"))
+            continue
+        if name[0] == ".":
+            if kind == HOST:
+                refusals.append(Refusal(source, number, name, "is a DOMAIN by its dot and a HOST by its kind"))
+                continue
+            name, kind = name[1:], DOMAIN
+        entries.append(Entry(source, number, name, kind))
+    return entries, refusals
+
+
+def _read_json(text, source):
+    try:
+        rules = json.loads(text)["rules"]
+        return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return [], [Refusal(source, getattr(error, "lineno", None), "", "is not the JSON of 'mxbackup export --json'")]
+
+
+def _text(value):
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _kind(value):
+    if value not in (HOST, DOMAIN):
+        raise ValueError
+    return value
+
+
+def resolve(entries, default=HOST, kinds=None):
+    """Check `entries` (list of Entry); return ([Rule], [Refusal]).
+
+    An entry without a kind takes that of `kinds` (dict name -> kind: the rules that are there), else `default`.
+    A name that stands there twice is one rule, a kind that is said goes before none, and two that differ are refused.
+    """
+    rules, errors = record.check([(entry.name, entry.kind or default) for entry in entries])
+    if errors:
+        reasons = {error.name: error.reason for error in errors}
+        return [], [refusal for entry in entries for refusal in _refusals(entry, entry.kind or default, reasons)]
+    said, found, refusals = {}, {}, []
+    for entry, (name, kind) in zip(entries, rules):
+        if entry.kind is None:
+            if name not in found:
+                found[name] = kinds.get(name, kind) if kinds else kind
+            continue
+        first = said.setdefault(name, entry)
+        found[name] = first.kind
+        if first.kind != kind:
+            where = "in line %s" % first.line if first.line and first.source == entry.source else "before"
+            refusals.append(Refusal(
+                entry.source, entry.line, entry.name, "is a %s here and a %s %s" % (kind, first.kind, where)))
+    return [Rule(name, kind) for name, kind in found.items()], refusals
+
+
+def _refusals(entry, kind, reasons):
+    """Return the Refusal of `entry` in a list, or none; `reasons`: the refused name, as given or kept -> why."""
+    reason = reasons.get(entry.name) or reasons.get(_kept(entry.name))
+    if reason is None or (reason == TOO_WIDE and kind == HOST):
+        return []
+    return [Refusal(entry.source, entry.line, entry.name, reason)]
+
+
+def _kept(text):
+    try:
+        return parse_name(text)
+    except RuleError:
+        return None
+
+
+def write_csv(rules):
+    """Return the text form (str) of `rules` (iterable of Rule)."""
+    return HEADING + "\n" + "".join(["%s,%s\n" % rule for rule in rules])
+
+
+def write_json(rules):
+    """Return the JSON form (str) of `rules` (iterable of Rule)."""
+    return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
+
+
+def as_objects(rules):
+    """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`."""
+    return [{"name": name, "kind": kind} for name, kind in rules]
