@@ -65,8 +65,14 @@ def signal(event, *arguments):
         line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
             os.path.basename(path), event, _stamp(start), _stamp(end), end - start)
         syslog.log(line + ("|Status|{}".format(status) if status else ""))
-        failed = failed or bool(status)
-    return int(failed)
+        if status:
+            failed = 1
+            sys.stderr.write("{}: {} failed: {}\n".format(event, name, _outcome(status)))
+    return failed
+
+
+def _outcome(status):
+    return "killed by signal {}".format(status & 0x7F) if status & 0x7F else "exit status {}".format(status >> 8)
 
 
 def _stamp(moment):
@@ -153,23 +159,26 @@ def expand_templates(event, say):
     for path in templates_of(event):
         say("expanding " + path)
         try:
-            templates.expand(path, names=names, warn=say, reset=True)
+            # Warnings go to standard error: the log is line for line what the Perl engine's users know.
+            templates.expand(path, names=names, reset=True)
         except EsmithError as error:
             say("ERROR: {}".format(error))
             old.append(path)
     if old:
         say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
+        sys.stderr.write("not expanded, and as old as they were: {}\n".format(" ".join(old)))
     return not old
 
 
 def templates_of(event):
-    """Return the templates (list of str) that the event's templates2expand names, in order."""
+    """Return the templates (list of str) that the event's templates2expand names, in the order of expansion."""
     top = rooted("{}/{}/templates2expand".format(EVENTS, event))
     found = []
     for folder, folders, files in os.walk(top):
         for name in files:
             found.append(os.path.join(folder, name)[len(top):])
-    return sorted(found, key=os.fsencode)
+    # The Perl engine takes them as the folder gives them; backwards is the order that was recorded.
+    return sorted(found, key=os.fsencode, reverse=True)
 
 
 def adjust_services(event, say):
