@@ -15,7 +15,7 @@ needs:
 	@packaging/install-needs $(VENV)
 
 packages:
-	@packaging/install-needs --packages-only
+	@packaging/install-needs --demo
 
 test: needs links
 	$(PYTEST) -n 2 --dist loadgroup tests
