@@ -1,11 +1,14 @@
-"""The e-smith engine of this host, ours or the Perl one: how the contrib has events run and files expanded."""
+"""The e-smith engine of this host, ours or the Perl one: has events run and files expanded by it."""
 
 import os
 
+from esmith.errors import EsmithError, EventError, TemplateError
 from esmith.paths import rooted
 
 COMMANDS = "/sbin/e-smith/"
 TEMPLATES = ("/etc/e-smith/templates-custom", "/etc/e-smith/templates")
+# Our fragments' names, in any folder.
+FRAGMENTS = ("20QandD", "20MXBackup", "61MXBackupDomains")
 
 
 def is_ours():
@@ -28,22 +31,46 @@ def signal_event(name, *arguments):
     return 1 if _run("signal-event", name, *arguments)[0] else 0
 
 
-def expand(path):
-    """Expand the template of `path` (str, not rooted); raises TemplateError, the output being as it was."""
+def expand(path, names=None, say=None):
+    """Expand the template of `path` (str, not rooted); raises TemplateError, the output being as it was.
+
+    `names`: a fragments.Names to share databases between expansions; `say` takes a line of warning (str).
+    """
     if is_ours():
         from esmith import templates
-        templates.expand(path)
+        templates.expand(path, names=names, reset=True, **({"warn": say} if say else {}))
         return
     status, errors = _run("expand-template", path)
-    if status:
-        from esmith.errors import TemplateError
+    # The Perl command says ERROR and exits with 0.
+    if status or "ERROR" in errors:
         raise TemplateError(errors or "%s: expand-template failed with status %d" % (path, status))
+    if errors and say:
+        say(errors)
+
+
+def expand_all(paths, say):
+    """Expand each of `paths` (list of str); return those (list of str) that are as they were.
+
+    `say` takes lines (str): `expanding PATH` before each, and what went wrong.
+    """
+    names = None
+    if is_ours():
+        from esmith.fragments import Names
+        names = Names()
+    old = []
+    for path in paths:
+        say("expanding " + path)
+        try:
+            expand(path, names, say)
+        except EsmithError as error:
+            say("ERROR: %s" % error)
+            old.append(path)
+    return old
 
 
 def _run(command, *arguments):
     """Run the host's own `command`; return its exit status and what it said on stderr (int, str)."""
     import subprocess
-    from esmith.errors import EventError
     try:
         ran = subprocess.run([rooted(COMMANDS + command)] + list(arguments),
                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -62,7 +89,3 @@ def has_other_fragments(path):
         if any(name not in FRAGMENTS and not name.startswith("template-") for name in names):
             return True
     return False
-
-
-# Our fragments' names, in any folder.
-FRAGMENTS = ("20QandD", "20MXBackup", "61MXBackupDomains")

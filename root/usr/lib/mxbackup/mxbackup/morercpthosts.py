@@ -1,4 +1,35 @@
-"""qmail's second list, for the names beyond the first fifty: `morercpthosts` and its cdb."""
+"""qmail's second list: `morercpthosts`, compiled to `morercpthosts.cdb`, for names beyond the first fifty.
+
+A name leaves `rcpthosts` only when it is in the compiled list, as that is on disk at that moment, and it
+leaves the compiled list only when `rcpthosts` has it or no rule wants it: so there is no moment in which a
+name is in neither, whoever expands `rcpthosts` and wherever an update is cut off. The administrator's lines
+stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` entries never go there.
+"""
+
+import os
+
+from esmith.paths import rooted
+
+CONTROL = "/var/qmail/control"
+LIST = CONTROL + "/morercpthosts"
+COMPILED = CONTROL + "/morercpthosts.cdb"
+RCPTHOSTS = CONTROL + "/rcpthosts"
+# Where this file is, it is read by another server than qmail's, from the same fragment, and has to be whole.
+OTHER_RCPTHOSTS = "/var/service/qpsmtpd/config/rcpthosts"
+NEWMRH = "/var/qmail/bin/qmail-newmrh"
+
+# qmail-smtpd reads rcpthosts from the first line to the last for every recipient: rcpthosts(5) advises fifty.
+FIRST = 50
+
+BEGIN = "# MX Backup's names, until its end line: what is changed between them is lost."
+END = "# End of MX Backup's names."
+
+_read = (None, None)
+
+
+def beyond(kinds):
+    """Return the names (list of str) beyond the first fifty of `kinds` (dict name -> kind, in order)."""
+    return list(kinds)[FIRST:] if len(kinds) > FIRST else []
 
 
 def compiled_names(kinds):
@@ -6,4 +37,208 @@ def compiled_names(kinds):
 
     `kinds`: dict name -> kind, in output order.
     """
-    return frozenset()
+    names = beyond(kinds)
+    if not names or _shared():
+        return frozenset()
+    return compiled().intersection(names)
+
+
+def _shared():
+    return os.path.isfile(rooted(OTHER_RCPTHOSTS))
+
+
+def compiled():
+    """Return the names (frozenset of str) in the compiled list; none where it is missing or damaged."""
+    global _read
+    try:
+        with open(rooted(COMPILED), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            identity = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+            if _read[0] != identity:
+                _read = (identity, keys(stream.read()))
+    except (OSError, ValueError):
+        return frozenset()
+    return _read[1]
+
+
+def keys(data):
+    """Return the keys (frozenset of str) of a cdb (bytes); raises ValueError for what is none.
+
+    Source: https://cr.yp.to/cdb/cdb.txt
+    """
+    from struct import error, iter_unpack, unpack_from
+    try:
+        tables = list(iter_unpack("<LL", data[:2048]))
+        end = min(place for place, _ in tables) if len(tables) == 256 else 0
+        found = []
+        at = 2048
+        while at < end:
+            key_length, data_length = unpack_from("<LL", data, at)
+            at += 8
+            found.append(data[at:at + key_length])
+            at += key_length + data_length
+    except error:
+        raise ValueError("no cdb") from None
+    # Each key has two slots of eight bytes in the tables that follow, which end the file.
+    if at != end or sum(slots for _, slots in tables) != 2 * len(found) or len(data) != end + 16 * len(found):
+        raise ValueError("no cdb")
+    return frozenset(key.decode("utf-8", "surrogateescape") for key in found)
+
+
+class Update:
+    """One update of the lists around an expansion of `rcpthosts`, one at a time on this host.
+
+    Entering adds to the compiled list what `rcpthosts` may then leave out; leaving takes out what it need not
+    hold any more. `kinds`: dict name -> kind in output order; `say` takes lines (str). `well` is False where
+    a list could not be written: then it, or `rcpthosts`, still holds each name.
+    """
+
+    def __init__(self, kinds, say):
+        self._kinds = kinds
+        self._say = say
+        self._wanted = [] if _shared() else beyond(kinds)
+        self._folder = None
+        self.well = True
+
+    def __enter__(self):
+        from fcntl import LOCK_EX, flock
+        try:
+            if self._wanted or os.path.exists(rooted(LIST)):
+                self._folder = os.open(rooted(CONTROL), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return self
+        if self._folder is not None:
+            flock(self._folder, LOCK_EX)
+            if self._wanted and compiler() is not None:
+                self._try(lambda ours: set(ours).union(self._wanted))
+        return self
+
+    def __exit__(self, *error):
+        if self._folder is not None:
+            if error[0] is None:
+                self._try(self._needed)
+            os.close(self._folder)
+
+    def _try(self, choose):
+        try:
+            _write(choose)
+        except (OSError, ValueError) as error:
+            self.well = False
+            self._say("ERROR: %s: %s" % (COMPILED, getattr(error, "strerror", None) or error))
+
+    def _needed(self, ours):
+        """Return those of `ours` that must stay: names of rules that `rcpthosts` does not have."""
+        try:
+            with open(rooted(RCPTHOSTS), "rb") as stream:
+                listed = set(map(_name, stream))
+        except OSError:
+            listed = set()
+        wanted = set(self._wanted)
+        return {name for name in ours if name in wanted or (name in self._kinds and name not in listed)}
+
+
+def _name(line):
+    """Return the name (str) in a `line` (bytes) as qmail-newmrh(8) reads it, "" where there is none."""
+    if line.startswith(b"#"):
+        return ""
+    return line.rstrip(b" \t\n").lower().decode("utf-8", "surrogateescape")
+
+
+def _read_list():
+    """Return (administrator's lines as bytes, our names as str, whether our marks are there)."""
+    theirs, ours, marked, inside = [], [], False, False
+    try:
+        with open(rooted(LIST), "rb") as stream:
+            lines = stream.read().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines:
+        if line == BEGIN.encode():
+            marked = inside = True
+        elif line == END.encode():
+            inside = False
+        elif inside:
+            ours.append(_name(line))
+        else:
+            theirs.append(line)
+    return theirs, ours, marked
+
+
+def _write(choose):
+    """Make both lists hold the administrator's names and `choose(ours)`; `ours` (list of str) are ours now.
+
+    Raises OSError, and ValueError where there is no compiler or it failed: the compiled list is as it was.
+    """
+    theirs, ours, marked = _read_list()
+    chosen = sorted(choose(ours))
+    if not (chosen or marked):
+        return
+    present = compiled()
+    if not marked:
+        # What was compiled before we came was accepted, so it stays even where the list has lost it.
+        lost = present.difference(map(_name, theirs))
+        theirs += [name.encode("utf-8", "surrogateescape") for name in sorted(lost)]
+    names = {name for name in map(_name, theirs) if name}.union(chosen)
+    if chosen != ours or not marked:
+        # Marked until the compiled list is right: a name of ours is never taken for the administrator's.
+        _write_list(theirs + [BEGIN.encode()] + [name.encode() for name in chosen] + [END.encode()])
+    if names and names != present:
+        _compile(names)
+    if not chosen:
+        if not names and os.path.exists(rooted(COMPILED)):
+            os.unlink(rooted(COMPILED))
+        _write_list(theirs)
+
+
+def _write_list(lines):
+    if lines:
+        _replace(rooted(LIST), b"".join(line + b"\n" for line in lines))
+    else:
+        os.unlink(rooted(LIST))
+
+
+def _replace(path, data):
+    from esmith.atomicfile import replace
+    replace(path, data, mode=None if os.path.exists(path) else 0o644)
+
+
+def compiler():
+    """Return the path (str) of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
+    if os.access(rooted(NEWMRH), os.X_OK):
+        return rooted(NEWMRH)
+    for name in ("cdb", "cdbmake"):
+        for folder in os.get_exec_path():
+            path = os.path.join(folder, name)
+            if os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def _compile(names):
+    """Compile the list, which holds `names` (set of str); raises OSError, ValueError."""
+    import subprocess
+    from tempfile import TemporaryDirectory
+    program = compiler()
+    if program is None:
+        raise ValueError("it cannot be compiled: there is no qmail-newmrh, cdb or cdbmake")
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "timeout": 120}
+    try:
+        if program == rooted(NEWMRH):
+            subprocess.run([program], check=True, stdin=subprocess.DEVNULL, **options)
+            if not names.issubset(compiled()):
+                raise ValueError("%s left names out" % program)
+            return
+        records = b"".join(b"+%d,0:%s->\n" % (len(key), key) for key in
+                           (name.encode("utf-8", "surrogateescape") for name in sorted(names)))
+        with TemporaryDirectory() as folder:
+            made = folder + "/cdb"
+            arguments = ["-c", "-t", "-", made] if program.endswith("/cdb") else [made, made + ".tmp"]
+            subprocess.run([program] + arguments, check=True, input=records + b"\n", **options)
+            with open(made, "rb") as stream:
+                data = stream.read()
+        if keys(data) != names:
+            raise ValueError("%s made something else of the list" % program)
+    except subprocess.SubprocessError as error:
+        said = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").strip()
+        raise ValueError("%s%s" % (error, ": " + said if said else "")) from None
+    _replace(rooted(COMPILED), data)

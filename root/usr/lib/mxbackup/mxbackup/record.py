@@ -1,6 +1,7 @@
 """The record `mxbackup` of the configuration database: what it says, and changes to it."""
 
 from mxbackup import publicsuffix, rules
+from mxbackup.thishost import smart_host
 
 KEY = "mxbackup"
 TYPE = "service"
@@ -56,12 +57,6 @@ def load(db=None):
     return Configuration(
         found is not None and found.get("status") == ENABLED, rule_set, ignored, smart_host(db)
     )
-
-
-def smart_host(db):
-    """Return the value (str) of `SMTPSmartHost`, or "" where it is not set or `off`."""
-    value = db.value("SMTPSmartHost").strip()
-    return "" if value == "off" else value
 
 
 def parse(value):

@@ -94,26 +94,37 @@ def find(name):
 def text(name, db=None):
     """Return what the fragment of target `name` (str) prints: a comment and the rules' lines, or "".
 
-    `db`: the configuration Database, the host's where None. MXBACKUP_WITHHOLD=1 in the environment withholds
-    every rule, as before the package goes.
+    `db`: the configuration Database, the host's where None. There is nothing where withheld().
     """
     lines = entries(name, record.load(db))
     return "\n".join([COMMENT] + lines) + "\n" if lines else ""
 
 
+def withheld():
+    """Tell whether MXBACKUP_WITHHOLD=1 withholds every rule (bool), as before the package goes."""
+    return os.environ.get("MXBACKUP_WITHHOLD") == "1"
+
+
+def kinds(configuration):
+    """Return the rules that count now (dict name -> kind): none where they are off or withheld."""
+    return configuration.rules.kinds if configuration.enabled and not withheld() else {}
+
+
 def entries(name, configuration):
     """Return the entries (list of str) that target `name` (str) gets from the record.Configuration."""
     target = find(name)
-    if os.environ.get("MXBACKUP_WITHHOLD") == "1" or not target.wanted(configuration):
+    if withheld() or not target.wanted(configuration):
         return []
-    kinds = configuration.rules.kinds
-    elsewhere = morercpthosts.compiled_names(kinds) if name == "rcpthosts" else ()
+    elsewhere = ()
+    if name == "rcpthosts":
+        elsewhere = morercpthosts.compiled_names(configuration.rules.kinds)
     forms = {kind: "\n".join(lines) for kind, lines in target.forms.items()}
     found = []
-    for rule_name, kind in kinds.items():
+    for rule_name, kind in configuration.rules.kinds.items():
         form = forms[kind]
         if rule_name in elsewhere:
-            form = ".%" if kind == DOMAIN else ""
-        if form:
-            found += form.replace("%", rule_name).split("\n")
+            if kind == HOST:
+                continue
+            form = ".%"
+        found += form.replace("%", rule_name).split("\n")
     return found

@@ -1,0 +1,54 @@
+"""Writes the mail files that this host has: the work of the action mxbackup-expand."""
+
+import sys
+
+from esmith.errors import EsmithError
+from esmith.paths import rooted
+from mxbackup import hostengine, morercpthosts, record, targets
+
+
+def main():
+    """Expand each file that applies here, saying so on stdout; return 0, or 1 where one is as it was."""
+    return 0 if expand(_say) else 1
+
+
+def _say(text):
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def expand(say):
+    """Expand each file that applies here; return whether all went well (bool). `say` takes lines (str).
+
+    One that fails does not stop the others; the files that may be old are named at the end.
+    """
+    try:
+        kinds = targets.kinds(record.load())
+    except EsmithError as error:
+        # Each expansion would fail alike: every file stays as it is.
+        say("ERROR: %s" % error)
+        return False
+    paths = [target.path for target in targets.applying()]
+    with morercpthosts.Update(kinds, say) as update:
+        old = hostengine.expand_all(paths, say)
+    if not hostengine.is_ours():
+        old += [path for path in _short_of_entries(say) if path not in old]
+    if old:
+        say("ERROR: not expanded, and as old as they were: " + " ".join(old))
+    return not old and update.well
+
+
+def _short_of_entries(say):
+    """Yield the path of each file that lacks an entry: the Perl engine hides some failures."""
+    configuration = record.load()
+    for target in targets.applying():
+        try:
+            with open(rooted(target.path), encoding="utf-8", errors="surrogateescape") as stream:
+                lines = set(stream.read().split("\n"))
+        except OSError as error:
+            say("ERROR: %s: %s" % (target.path, error.strerror))
+            lines = set()
+        missing = [entry for entry in targets.entries(target.name, configuration) if entry not in lines]
+        if missing:
+            say("ERROR: %s lacks %d entries, such as %s" % (target.path, len(missing), missing[0]))
+            yield target.path
