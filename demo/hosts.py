@@ -41,7 +41,7 @@ class ThrowawayHost:
 
     def run(self, argv):
         """Run `argv` there as a login shell would; returns (status, output)."""
-        done = self.root.run(["sh", "-lc", 'exec "$@"', *argv])
+        done = self.root.run(["sh", "-lc", 'exec "$@"', "sh", *argv])
         return done.returncode, done.stdout + done.stderr
 
     def close(self):
