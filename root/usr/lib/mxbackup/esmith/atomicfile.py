@@ -6,16 +6,17 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 _SUFFIX = ".esmith~"
 # Names are at most 255 bytes; the rest is room for what makes the name temporary and unique.
 _NAME_BYTES = 220
+_LARGE = 1 << 16
 
 
 class Replacement:
-    """New content for `path`, complete on disk under a temporary name beside it, not yet in place.
+    """New content (pieces, each bytes) for `path`, complete on disk under a temporary name, not yet in place.
 
     Use it as a context manager: leaving it without `commit()` leaves the old file as it was.
     The temporary file is locked while its writer lives; one that is not belongs to a killed writer.
     """
 
-    def __init__(self, path, data, mode=None, uid=None, gid=None):
+    def __init__(self, path, pieces, mode=None, uid=None, gid=None):
         self._path = path
         self._fd = None
         folder, name = os.path.split(path)
@@ -25,7 +26,7 @@ class Replacement:
         self._clean(prefix)
         try:
             self._create()
-            self._write(data)
+            self._write(pieces)
             self._dress(mode, uid, gid)
             os.fsync(self._fd)
         except BaseException:
@@ -46,9 +47,15 @@ class Replacement:
         """Put the new file in the old one's place; raises OSError where that cannot be."""
         os.rename(self._temporary, self._path)
         self._temporary = None
-        folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
         try:
             os.fsync(folder)
+        except OSError:
+            # Not every file system can; the file is in place by now, whole.
+            pass
         finally:
             os.close(folder)
 
@@ -81,7 +88,19 @@ class Replacement:
                 return
             os.close(fd)
 
-    def _write(self, data):
+    def _write(self, pieces):
+        # Few system calls for many small pieces, no copy of a large one.
+        small = []
+        for piece in pieces:
+            if len(piece) < _LARGE:
+                small.append(piece)
+                continue
+            self._write_all(b"".join(small))
+            small = []
+            self._write_all(piece)
+        self._write_all(b"".join(small))
+
+    def _write_all(self, data):
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view):]
@@ -138,5 +157,5 @@ def replace(path, data, mode=None, uid=None, gid=None):
     file's unless given; a new file has what the umask leaves of 0666. Raises OSError (a full disk, a folder
     that is not there …) with the old file as it was and nothing left behind.
     """
-    with Replacement(path, data, mode, uid, gid) as replacement:
+    with Replacement(path, [data], mode, uid, gid) as replacement:
         replacement.commit()

@@ -13,104 +13,31 @@ Keys lose the white space around them, and so does a whole value when it is stor
 """
 
 import os
-from fcntl import LOCK_EX, flock
+from _operator import itemgetter
+from errno import EACCES, EDQUOT, ENOENT, ENOSPC, EPERM, EROFS
+from stat import S_ISREG
 
 from esmith import paths
-from esmith.errors import DatabaseError, FormatError, NoRecordError, RecordExistsError
+from esmith.errors import DatabaseError, NoRecordError, RecordExistsError
+from esmith.records import (
+    NO_VALUE, SPACE, check_field, check_key, check_props, decode, edited, encode, find, join_value, merged,
+    parse, quoted, split_value, store,
+)
 
-# What Perl's \s is in a string of bytes.
-_SPACE = b" \t\n\r\f\v"
 _HEADER = (
     b"# Kept by the e-smith engine: change it with /sbin/e-smith/db, an edit by hand may be lost.\n"
     b"# updated: %b\n"
 )
-# A key on a line of its own, without `=`: the Perl engine keeps it, and has no value for it.
-_NO_VALUE = object()
-
-
-def encode(text):
-    """Return the bytes that `text` (str) stands for in a database."""
-    return text.encode("utf-8", "surrogateescape")
-
-
-def decode(data):
-    """Return the str that stands for `data` (bytes of a database)."""
-    return data.decode("utf-8", "surrogateescape")
-
-
-def split_value(raw):
-    """Split a raw value (bytes, as stored) into its type and a dict of its properties, all bytes.
-
-    The value of a last property that has none is None. `\\n` stands for a newline; a `|` after a
-    backslash does not separate.
-    """
-    value = raw.replace(b"\\n", b"\n")
-    fields = value.split(b"|")
-    if b"\\|" in value:
-        joined = fields[:1]
-        for field in fields[1:]:
-            if joined[-1].endswith(b"\\"):
-                joined[-1] += b"|" + field
-            else:
-                joined.append(field)
-        fields = joined
-    props = dict(zip(fields[1::2], fields[2::2]))
-    if len(fields) % 2 == 0:
-        props[fields[-1]] = None
-    return fields[0], props
-
-
-def join_value(type_, props):
-    """The raw value (bytes, as stored) of a type and properties (bytes), which split_value() takes apart."""
-    fields = [type_]
-    for prop in sorted(props):
-        fields += (prop, props[prop] or b"")
-    return b"|".join(fields).replace(b"\n", b"\\n").strip(_SPACE)
-
-
-def check_key(key):
-    """Return `key` (str) as it is stored (bytes); raises FormatError where a database cannot hold it."""
-    stored = encode(key).strip(_SPACE)
-    for bad, found in (
-        ("is empty", not stored),
-        ("has a =", b"=" in stored),
-        ("has a newline", b"\n" in stored),
-        ("begins with #", stored.startswith(b"#")),
-        ("has a NUL", b"\0" in stored),
-    ):
-        if found:
-            raise FormatError("key %s refused: it %s, which a database cannot hold" % (_quoted(key), bad))
-    return stored
-
-
-def check_field(key, what, text):
-    """Return `text` (str), the type or a property or value of `key`, as bytes; raises FormatError."""
-    stored = encode(text)
-    if b"|" in stored:
-        bad = "has a |"
-    elif stored.endswith(b"\\"):
-        bad = "ends in a backslash"
-    elif b"\0" in stored:
-        bad = "has a NUL"
-    else:
-        return stored
-    message = "key %s: %s %s refused: it %s, which a database cannot hold"
-    raise FormatError(message % (_quoted(key), what, _quoted(text), bad))
-
-
-def check_props(key, props):
-    """Return `props` (dict of str) of `key` as bytes; raises FormatError at the first that is refused."""
-    stored = {}
-    for prop, value in props.items():
-        if not prop:
-            raise FormatError("key %s: a property without a name refused" % _quoted(key))
-        name = check_field(key, "property", prop)
-        stored[name] = check_field(key, "value of property %s:" % _quoted(prop), value)
-    return stored
-
-
-def _quoted(text):
-    return ascii(text) if "\n" in text else "'%s'" % text
+# From as many changes on, a table of all records is quicker than a search for each.
+_FEW = 20
+_WAYS_OUT = {
+    EACCES: "; only root may",
+    EPERM: "; only root may",
+    ENOENT: "; make its folder, or set DBPATH",
+    ENOSPC: "; make room on its disk",
+    EDQUOT: "; make room in the quota",
+    EROFS: "; mount its disk for writing",
+}
 
 
 class Record:
@@ -123,9 +50,6 @@ class Record:
     def __init__(self, database, key, raw):
         self._database = database
         self.key = key
-        self._take(raw)
-
-    def _take(self, raw):
         type_, props = split_value(raw)
         self.type = decode(type_)
         self.props = {decode(prop): decode(props[prop] or b"") for prop in sorted(props)}
@@ -146,65 +70,67 @@ class Record:
 
         A record that somebody deleted meanwhile stays deleted, as in the Perl engine.
         """
-        self._database.merge(self.key, props)
-        self._refresh()
+        self._refresh(self._database.merge(self.key, props))
 
     def delete(self, *props):
         """Delete the properties named; one that is not there is no error."""
-        self._database.delete_props(self.key, *props)
-        self._refresh()
+        self._refresh(self._database.delete_props(self.key, *props))
 
-    def _refresh(self):
-        raw = self._database.raw(self.key)
-        if raw is not None:
-            self._take(raw)
+    def _refresh(self, record):
+        if record is not None:
+            self.type, self.props = record.type, record.props
 
 
 class Database:
     """A database by name (`domains`) or absolute path; see the module for its use.
 
     `readonly`: changes raise DatabaseError. `create`: the file is made where there is none. Without it,
-    a missing file reads as an empty database, and the first change makes it.
+    a missing file reads as an empty database, and the first change makes it. `lazy`: the file is read when
+    something is looked up, not now.
     Raises DatabaseError where the file cannot be read.
     """
 
-    def __init__(self, name="configuration", readonly=False, create=False):
+    def __init__(self, name="configuration", readonly=False, create=False, lazy=False):
         self.name = name
         # As the user and the log know it; `path` is where it really is.
         self.label = paths.database(name)
         self.path = paths.given(self.label)
         self.readonly = readonly
         self._pending = None
+        self._lines = None
         self._table = None
-        self.reload()
         if create and not os.path.exists(self.path):
             self._write([], create=True)
+        if not lazy:
+            self.reload()
 
     # Reading.
 
     def reload(self):
         """Read the file again: what others changed since then is seen. Raises DatabaseError."""
-        self._data = self._read()[0]
+        self._lines = self._read()[0]
         self._table = None
 
     def raw(self, key):
         """The raw value (bytes, as stored) of `key` (str), or None: what to look at without parsing it."""
-        stored = encode(key).strip(_SPACE)
-        if self._table is None:
-            raw = _find(self._data, stored)
-        else:
+        stored = encode(key).strip(SPACE)
+        if self._table is not None:
             raw = self._table.get(stored)
-        return None if raw is _NO_VALUE else raw
+        else:
+            if self._lines is None:
+                self.reload()
+            raw = find(self._lines, stored)
+        return None if raw is NO_VALUE else raw
 
     def get(self, key):
         """The Record of `key` (str), or None."""
         raw = self.raw(key)
-        return None if raw is None else Record(self, decode(encode(key).strip(_SPACE)), raw)
+        return None if raw is None else Record(self, decode(encode(key).strip(SPACE)), raw)
 
     def __getitem__(self, key):
         record = self.get(key)
         if record is None:
-            raise NoRecordError("%s has no record %s" % (self.label, _quoted(key)))
+            raise NoRecordError("%s has no record %s" % (self.label, quoted(key)))
         return record
 
     def __contains__(self, key):
@@ -222,7 +148,7 @@ class Database:
         table = self.table()
         for key in sorted(table):
             raw = table[key]
-            if raw is not _NO_VALUE and (wanted is None or split_value(raw)[0] == wanted):
+            if raw is not NO_VALUE and (wanted is None or split_value(raw)[0] == wanted):
                 yield Record(self, decode(key), raw)
 
     def value(self, key):
@@ -233,50 +159,66 @@ class Database:
     def table(self):
         """The raw values by key (bytes both, as stored); not for changing."""
         if self._table is None:
-            self._table = _parse(self._data)
+            if self._lines is None:
+                self.reload()
+            self._table = parse(self._lines)
         return self._table
+
+    def raw_items(self):
+        """[(key, raw value)] (bytes both, as stored) of all lines in byte order of the keys.
+
+        A line without a value has b"". So has a key with white space around it: looking it up finds the
+        key without.
+        """
+        table = self.table()
+        items = []
+        for key, raw in sorted(table.items(), key=itemgetter(0)):
+            bare = key.strip(SPACE)
+            if bare != key:
+                raw = table.get(bare, b"")
+            items.append((key, b"" if raw is NO_VALUE else raw))
+        return items
 
     # Changing.
 
     def create(self, key, type, props=None):
         """Add a record and return it. Raises RecordExistsError where `key` has one; FormatError."""
-        stored, value = self._checked(key, type, props or {})
+        stored, value = _checked(key, type, props)
 
         def change(old, again):
-            if old is not None and old is not _NO_VALUE and not (again and old == value):
-                raise RecordExistsError("%s has a record %s already" % (self.label, _quoted(key)))
+            if old not in (None, NO_VALUE) and not (again and old == value):
+                raise RecordExistsError("%s has a record %s already" % (self.label, quoted(key)))
             return value
 
         self._change(stored, change)
-        return self.get(key)
+        return Record(self, decode(stored), value)
 
     def set(self, key, type, props=None):
         """Make `key` a record of this type (str) with these properties (dict of str) alone, and return it."""
-        stored, value = self._checked(key, type, props or {})
+        stored, value = _checked(key, type, props)
         self._change(stored, lambda old, again: value)
-        return self.get(key)
+        return Record(self, decode(stored), value)
 
     def set_default(self, key, type, props=None):
         """As set(), but a record that is there stays as it is; returns the record."""
-        stored, value = self._checked(key, type, props or {})
-        self._change(stored, lambda old, again: value if old is None or old is _NO_VALUE else old)
-        return self.get(key)
+        stored, value = _checked(key, type, props)
+        new = self._change(stored, lambda old, again: value if old in (None, NO_VALUE) else old)[1]
+        return Record(self, decode(stored), new)
 
     def set_type(self, key, type):
-        """Change the type of a record; whether there is one (bool)."""
-        stored = check_key(key)
-        new = check_field(key, "type", type)
-        return self._change_value(stored, lambda old: join_value(new, split_value(old)[1]))
+        """Change the type (str) of a record; the record, None where there is none."""
+        stored, new = check_key(key), check_field(key, "type", type)
+        changed = self._change_record(stored, lambda old: join_value(new, split_value(old)[1]))
+        return self._record(stored, changed)
 
     def merge(self, key, props):
-        """Set properties (dict of str) of a record in one write; whether there is one (bool)."""
-        stored = check_key(key)
-        new = check_props(key, props)
-        return self._change_value(stored, lambda old: _merged(old, new))
+        """Set properties (dict of str) of a record in one write; the record, None where there is none."""
+        stored, new = check_key(key), check_props(key, props)
+        return self._record(stored, self._change_record(stored, lambda old: merged(old, new)))
 
     def delete_props(self, key, *props):
-        """Delete properties (str) of a record; whether there is one (bool)."""
-        stored = check_key(key)
+        """Delete properties (str) of a record; the record, None where there is none."""
+        stored = encode(key).strip(SPACE)
         gone = set(map(encode, props))
 
         def change(old):
@@ -285,11 +227,12 @@ class Database:
                 return old
             return join_value(type_, {p: v for p, v in properties.items() if p not in gone})
 
-        return self._change_value(stored, change)
+        return self._record(stored, self._change_record(stored, change))
 
     def delete(self, key):
         """Delete a record; whether there was one (bool)."""
-        return self._change(encode(key).strip(_SPACE), lambda old, again: old if old is _NO_VALUE else None)
+        old = self._change(encode(key).strip(SPACE), lambda old, again: old if old is NO_VALUE else None)[0]
+        return old not in (None, NO_VALUE)
 
     def transaction(self):
         """A context manager: the changes within are one locked write when it ends, none after an exception.
@@ -302,192 +245,127 @@ class Database:
         """A context manager: the changes within are made in memory alone; `reload()` forgets them."""
         return _Preview(self)
 
-    def _checked(self, key, type, props):
-        stored = check_key(key)
-        value = join_value(check_field(key, "type", type), {})
-        # One property at a time, as the Perl engine stores them: each time the value's end is trimmed.
-        return stored, _merged(value, check_props(key, props))
+    def _record(self, stored, raw):
+        return None if raw is None else Record(self, decode(stored), raw)
 
-    def _change_value(self, stored, change):
+    def _change_record(self, stored, change):
+        """Apply `change(raw value)` to a record; the raw value then, None where there is no record."""
         def change_if_there(old, again):
-            return old if old is None or old is _NO_VALUE else change(old)
+            return old if old in (None, NO_VALUE) else change(old)
 
-        return self._change(stored, change_if_there)
+        new = self._change(stored, change_if_there)[1]
+        return None if new is NO_VALUE else new
 
     def _change(self, stored, change):
-        """Apply `change(old raw value or None, whether it is done again)` to a key; whether it had one."""
+        """Apply `change(raw value, NO_VALUE or None; whether it is done again)`; what was there, what is."""
         if self.readonly:
             raise DatabaseError("%s was opened for reading only" % self.label)
         if self._pending is None:
             return self._write([(stored, change)])[0]
         table = self.table()
         old = table.get(stored)
-        _store(table, stored, change(old, False))
+        new = change(old, False)
+        store(table, stored, new)
         self._pending.append((stored, change))
-        return old is not None and old is not _NO_VALUE
+        return old, new
 
     def _write(self, changes, create=False, lock=None):
-        """Read, change, replace the file under the lock; whether each change met a record (list of bool)."""
+        """Read, change and replace the file under the lock; [(what was there, what is)] of each change."""
+        from esmith.locking import Lock
+
         again = False
         while True:
+            if lock is None:
+                try:
+                    lock = Lock(self.path)
+                except OSError as error:
+                    raise self._failure("cannot be locked", error)
             try:
-                held = lock or Lock(self.path)
-            except OSError as error:
-                raise self._failure(error)
-            try:
-                written, found = self._write_locked(held, changes, create, again)
-                if written and held.held():
-                    return found
-                if not written and found is not None:
-                    return found
+                done, befores, edits = self._write_locked(lock, changes, create, again)
+                kept = lock.held()
             finally:
-                held.release()
-            # The Perl engine unlinks a lock that it has just given up, so ours may have been taken from us:
-            # then another may have read the old file. Doing it again finds nothing to do, or does it.
-            again = written
-            lock = None
+                lock.release()
+                lock = None
+            if edits:
+                self._log(befores, edits)
+            # A Perl writer unlinks the lock file just after it gave it up, so ours may be gone, and another
+            # may have read the old file meanwhile. Doing it again finds all as it should be, or does it.
+            if done is not None and (kept or not edits):
+                return done
+            again = again or bool(edits)
 
     def _write_locked(self, lock, changes, create, again):
-        """One try of _write(): (whether it wrote, what the changes met, or None where the lock was lost)."""
+        """One try of _write(): its result, None where somebody wrote meanwhile; the old values; the new."""
         from esmith.atomicfile import Replacement
 
-        self._data, identity = self._read()
-        self._table = None
-        table = None
-        found = []
-        edits = {}
+        lines, identity = self._read()
+        before = parse(lines).get if len(changes) > _FEW else lambda stored: find(lines, stored)
+        done, befores, edits = [], {}, {}
         for stored, change in changes:
-            old = edits[stored] if stored in edits else _find(self._data, stored)
+            if stored not in befores:
+                befores[stored] = edits[stored] = before(stored)
+            old = edits[stored]
             edits[stored] = change(old, again)
-            found.append(old is not None and old is not _NO_VALUE)
-        befores = {stored: _find(self._data, stored) for stored in edits}
+            done.append((old, edits[stored]))
         edits = {stored: new for stored, new in edits.items() if new != befores[stored]}
+        # What is looked up next is what is there by then.
+        self._lines = self._table = None
         if not edits and not (create and identity is None):
-            return False, found
-        data = _edited(self._data, edits)
+            return done, befores, edits
         try:
-            with Replacement(self.path, _header() + data[1:], *self._ownership(identity)) as replacement:
-                if not (lock.held() and _identity(self.path) == identity):
-                    return False, None
+            pieces = [_header()] + edited(lines, edits)
+            with Replacement(self.path, pieces, *_ownership(self.path)) as replacement:
+                if not lock.held() or _identity(self.path) != identity:
+                    return None, befores, {}
                 replacement.commit()
         except OSError as error:
-            raise self._failure(error)
-        self._data = data
-        self._log(edits, befores)
-        return True, found
+            raise self._failure("cannot be written", error)
+        return done, befores, edits
 
-    def _ownership(self, identity):
-        """The mode, user, group of a new file: what is secret stays so; root's are the admin group's."""
-        mode = 0o640
-        try:
-            mode &= os.stat(self.path).st_mode
-        except OSError:
-            pass
-        if os.geteuid() == 0:
-            from grp import getgrnam
-
-            try:
-                return mode, 0, getgrnam("admin").gr_gid
-            except KeyError:
-                pass
-        return mode, None, None
-
-    def _log(self, edits, befores):
+    def _log(self, befores, edits):
         from esmith.syslog import log
 
+        shown = {None: b"(undefined)", NO_VALUE: b""}
         for stored in sorted(edits):
             key = decode(stored)
-            old, new = (None if v is _NO_VALUE else v for v in (befores[stored], edits[stored]))
-            if new is None:
-                log("%s: DELETE %s=%s" % (self.label, key, decode(old)))
+            old = decode(shown.get(befores[stored], befores[stored]))
+            if edits[stored] is None:
+                log("%s: DELETE %s=%s" % (self.label, key, old))
             else:
-                log("%s: OLD %s=%s" % (self.label, key, "(undefined)" if old is None else decode(old)))
-                log("%s: NEW %s=%s" % (self.label, key, decode(new)))
+                log("%s: OLD %s=%s" % (self.label, key, old))
+                log("%s: NEW %s=%s" % (self.label, key, decode(edits[stored])))
 
     def _read(self):
-        """The file's lines (bytes between two newlines) and what tells it from its successor."""
+        """The file's lines, b"" where there is none, and what tells it from its successor."""
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            # A FIFO in its place must not be waited for.
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError as error:
             if not os.path.isdir(os.path.dirname(self.path)):
-                raise DatabaseError("%s: its folder is not there; make it, or set DBPATH" % self.label)
-            return b"\n", None
+                raise self._failure("cannot be read", error)
+            return b"", None
         except OSError as error:
-            raise self._failure(error)
+            raise self._failure("cannot be read", error)
         try:
             status = os.fstat(fd)
-            parts = []
+            if not S_ISREG(status.st_mode):
+                raise DatabaseError("%s is not a file" % self.label)
+            # One more than there should be: the file is complete when less comes.
+            lines = os.read(fd, status.st_size + 1)
             while True:
-                part = os.read(fd, max(status.st_size + 1, 1 << 16))
-                if not part:
+                more = os.read(fd, 1 << 16)
+                if not more:
                     break
-                parts.append(part)
+                lines += more
         except OSError as error:
-            raise self._failure(error)
+            raise self._failure("cannot be read", error)
         finally:
             os.close(fd)
-        data = b"\n" + b"".join(parts)
-        return (data if data.endswith(b"\n") else data + b"\n"), (status.st_dev, status.st_ino)
+        return lines if lines.endswith(b"\n") or not lines else lines + b"\n", _token(status)
 
-    def _failure(self, error):
-        return DatabaseError("%s: %s; nothing was changed" % (self.label, error.strerror or error))
-
-
-class Lock:
-    """The lock that every writer of the database at `path` holds: flock() on `path`.lock (flock(2))."""
-
-    def __init__(self, path):
-        from esmith.atomicfile import names
-
-        self._path = path + ".lock"
-        self._names = names
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        while True:
-            self._fd = os.open(self._path, flags, 0o660)
-            try:
-                flock(self._fd, LOCK_EX)
-                if self.held():
-                    return
-            except BaseException:
-                os.close(self._fd)
-                raise
-            # Whoever had it before unlinked it: others lock a new file by now.
-            os.close(self._fd)
-
-    def held(self):
-        """Whether the lock file is still the one that is locked."""
-        return self._names(self._path, self._fd)
-
-    def release(self):
-        """Give the lock up; idempotent. The lock file goes too, unless somebody waits for it."""
-        if self._fd is None:
-            return
-        try:
-            # A Perl writer that waits does not look whether its lock file is still there.
-            if self.held() and not _waited_for(self._fd):
-                os.unlink(self._path)
-        finally:
-            os.close(self._fd)
-            self._fd = None
-
-
-def _waited_for(fd):
-    """Whether somebody is blocked on a lock of the open file `fd`, as far as /proc/locks (proc(5)) shows."""
-    inode = b":%d " % os.fstat(fd).st_ino
-    try:
-        locks = os.open("/proc/locks", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        text = b""
-        while True:
-            part = os.read(locks, 1 << 16)
-            if not part:
-                break
-            text += part
-    finally:
-        os.close(locks)
-    return any(b" -> " in line and inode in line for line in text.splitlines())
+    def _failure(self, what, error):
+        way_out = _WAYS_OUT.get(error.errno, "")
+        return DatabaseError("%s %s: %s%s" % (self.label, what, error.strerror or error, way_out))
 
 
 class _Transaction:
@@ -502,10 +380,12 @@ class _Transaction:
             raise DatabaseError("%s is in a transaction already" % database.label)
         if database.readonly:
             raise DatabaseError("%s was opened for reading only" % database.label)
+        from esmith.locking import Lock
+
         try:
             self._lock = Lock(database.path)
         except OSError as error:
-            raise database._failure(error)
+            raise database._failure("cannot be locked", error)
         try:
             database.reload()
         except BaseException:
@@ -546,62 +426,38 @@ def _header():
     return _HEADER % asctime().encode("ascii")
 
 
+def _checked(key, type, props):
+    """A key and a raw value as they are stored (bytes)."""
+    stored = check_key(key)
+    value = join_value(check_field(key, "type", type), {})
+    return stored, merged(value, check_props(key, props or {}))
+
+
+def _ownership(path):
+    """The mode, user and group of a new file: what is secret stays so; root's are the admin group's."""
+    mode = 0o640
+    try:
+        mode &= os.stat(path).st_mode
+    except FileNotFoundError:
+        pass
+    if os.geteuid() == 0:
+        from grp import getgrnam
+
+        try:
+            return mode, 0, getgrnam("admin").gr_gid
+        except KeyError:
+            pass
+    return mode, None, None
+
+
+def _token(status):
+    # The numbers of inodes are used again, so the number alone does not tell.
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
 def _identity(path):
     """What tells the file at `path` from its successor, None where there is none."""
     try:
-        status = os.stat(path)
+        return _token(os.stat(path))
     except FileNotFoundError:
         return None
-    return status.st_dev, status.st_ino
-
-
-def _find(data, stored):
-    """The raw value of a key in the lines of a database, _NO_VALUE, or None; its last line counts."""
-    if b"=" in stored or b"\n" in stored or stored.startswith(b"#"):
-        return None
-    start = data.rfind(b"\n%b=" % stored)
-    if stored and data.rfind(b"\n%b\n" % stored) > start:
-        return _NO_VALUE
-    if start < 0:
-        return None
-    start += len(stored) + 2
-    return data[start:data.index(b"\n", start)]
-
-
-def _parse(data):
-    """The raw values by key of the lines of a database; the value of a line without `=` is _NO_VALUE."""
-    table = {}
-    for line in data.split(b"\n"):
-        key, equals, raw = line.partition(b"=")
-        if equals:
-            bare = key.lstrip(_SPACE)
-            if not bare.startswith(b"#"):
-                table[key] = raw
-        elif line.strip(_SPACE) and not line.lstrip(_SPACE).startswith(b"#"):
-            table[key] = _NO_VALUE
-    return table
-
-
-def _store(table, stored, new):
-    if new is None:
-        table.pop(stored, None)
-    else:
-        table[stored] = new
-
-
-def _edited(data, edits):
-    """The lines of a database after `edits` (raw values by key, None to delete), sorted by key."""
-    table = _parse(data)
-    for stored, new in edits.items():
-        _store(table, stored, new)
-    lines = [b"%b=%b\n" % (key, b"" if table[key] is _NO_VALUE else table[key]) for key in sorted(table)]
-    return b"\n" + b"".join(lines)
-
-
-def _merged(raw, props):
-    """A raw value with properties (bytes) set one after the other, each as the Perl engine stores it."""
-    for prop in sorted(props):
-        type_, properties = split_value(raw)
-        properties[prop] = props[prop]
-        raw = join_value(type_, properties)
-    return raw

@@ -1,29 +1,35 @@
 """db and config: read and change a database from the command line, as the Perl engine's commands do."""
 
+import gc
 import os
 
-from esmith.database import Database, check_key, decode, encode, split_value
+from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
+from esmith.records import SPACE, decode, encode, split_value
 
-_PAIRS = " [prop1 val1] [prop2 val2] ..."
-# Arguments after `db DATABASE COMMAND`, for the usage text, in its order.
-_USAGE = {
-    "keys": "",
-    "print": " [key]",
-    "show": " [--json] [key]",
-    "get": " key",
-    "set": " key type" + _PAIRS,
-    "setdefault": " key type" + _PAIRS,
-    "delete": " key",
-    "printtype": " [key]",
-    "gettype": " key",
-    "settype": " key type",
-    "printprop": " key [prop1] [prop2] [prop3] ...",
-    "getprop": " key prop",
-    "setprop": " key prop1 val1 [prop2 val2] [prop3 val3] ...",
-    "delprop": " key prop1 [prop2] [prop3] ...",
+_PAIRS = "[prop1 val1] [prop2 val2] ..."
+# What follows `db DATABASE COMMAND`: how many arguments at least, from where on they are pairs, as words.
+_COMMANDS = {
+    "keys": (0, None, ""),
+    "print": (0, None, " [key]"),
+    "show": (0, None, " [key] [--json]"),
+    "get": (1, None, " key"),
+    "set": (2, 2, " key type " + _PAIRS),
+    "setdefault": (2, 2, " key type " + _PAIRS),
+    "delete": (1, None, " key"),
+    "printtype": (0, None, " [key]"),
+    "gettype": (1, None, " key"),
+    "settype": (2, None, " key type"),
+    "printprop": (1, None, " key [prop1] [prop2] [prop3] ..."),
+    "getprop": (2, None, " key prop"),
+    "setprop": (3, 1, " key prop1 val1 [prop2 val2] [prop3 val3] ..."),
+    "delprop": (2, None, " key prop1 [prop2] [prop3] ..."),
 }
 _CHANGES = ("set", "setdefault", "delete", "settype", "setprop", "delprop")
+_NOTE = """\
+Each command that changes something takes --dry-run at its end: it shows the line before (-)
+and after (+) and changes nothing. db(8) tells more.
+"""
 
 
 class _UsageError(Exception):
@@ -36,42 +42,73 @@ def main(argv, database=None):
     0: done; 1: no such record, nothing to print, or the database could not be read or written;
     2: wrong use, or something refused that a database cannot hold.
     """
+    # A process this short leaves no garbage worth looking for.
+    gc.disable()
     program = os.path.basename(argv[0])
+    words = program if database else program + " DATABASE"
     arguments = [decode(os.fsencode(argument)) for argument in argv[1:]]
-    prefix = "    " + program
-    if database is None:
-        prefix += " database"
-        database = arguments.pop(0) if arguments else None
-    command = arguments.pop(0) if arguments else None
     try:
-        if not database or command not in _USAGE:
-            raise _UsageError
-        return _run(database, command, arguments)
-    except _UsageError:
-        lines = [command] if command in _USAGE else _USAGE
-        usage = "".join("%s %s%s\n" % (prefix, name, _USAGE[name]) for name in lines)
-        _say("usage:\n%s" % usage + ("" if command in _USAGE else (
-            "Each command that changes something takes --dry-run at its end: it prints the lines\n"
-            "before (-) and after (+), and changes nothing.\n")))
-        return 2
+        if arguments in (["--help"], ["-h"]):
+            _out(encode(_usage(words)))
+            return 0
+        if database is None:
+            database = arguments.pop(0) if arguments else None
+        command = arguments.pop(0) if arguments else None
+        if not database or command not in _COMMANDS:
+            _say(_usage(words))
+            return 2
+        try:
+            return _run(database, command, arguments)
+        except _UsageError:
+            _say("usage:\n" + _usage_line(words, command))
+            return 2
     except FormatError as error:
         _say("%s: %s; nothing was changed\n" % (program, error))
         return 2
-    except (EsmithError, OSError) as error:
+    except EsmithError as error:
         _say("%s: %s\n" % (program, error))
         return 1
     except KeyboardInterrupt:
         return 130
 
 
+def _usage(words):
+    return "usage:\n" + "".join(_usage_line(words, command) for command in _COMMANDS) + _NOTE
+
+
+def _usage_line(words, command):
+    return "    %s %s%s\n" % (words, command, _COMMANDS[command][2])
+
+
 def _run(database, command, arguments):
     function = globals()["_" + command]
-    if command in _CHANGES:
-        dry_run = "--dry-run" in (arguments[:1] + arguments[-1:])
-        if dry_run:
-            arguments.remove("--dry-run") if arguments[0] == "--dry-run" else arguments.pop()
-        return _preview(database, function, arguments) if dry_run else function(Database(database), arguments)
-    return function(Database(database, readonly=True), arguments)
+    if command == "show" and _flag(command, arguments, "--json"):
+        function = _show_json
+    dry_run = command in _CHANGES and _flag(command, arguments, "--dry-run")
+    if not _fits(command, arguments):
+        raise _UsageError
+    if dry_run:
+        return _preview(Database(database), function, arguments)
+    # What changes something reads the file under the lock, and need not do so before.
+    return function(Database(database, readonly=command not in _CHANGES, lazy=command in _CHANGES), arguments)
+
+
+def _fits(command, arguments):
+    least, pairs, _words = _COMMANDS[command]
+    count = len(arguments)
+    return count >= least and (pairs is None or (count - pairs) % 2 == 0)
+
+
+def _flag(command, arguments, flag):
+    """Take a flag out of the arguments; it is one where it is the last or first and the others do without."""
+    for place in (-1, 0):
+        if arguments and arguments[place] == flag:
+            others = arguments[:]
+            del others[place]
+            if _fits(command, others):
+                arguments[:] = others
+                return True
+    return False
 
 
 def _say(text):
@@ -95,34 +132,24 @@ def _out(data):
             raise EsmithError("standard output: %s" % error.strerror)
 
 
-def _take(arguments, count):
-    if len(arguments) < count:
-        raise _UsageError
-    return arguments[:count]
-
-
 def _pairs(arguments):
     """The properties (dict) of `prop value …`; a later one of the same name counts."""
-    if len(arguments) % 2:
-        raise _UsageError
     return dict(zip(arguments[::2], arguments[1::2]))
 
 
-def _preview(database, function, arguments):
+def _preview(db, function, arguments):
     """Show the lines before and after a change that is not made."""
-    db = Database(database, readonly=False)
-    key, = _take(arguments, 1)
-    before = _line(db, key)
+    before = _line(db, arguments[0])
     with db.preview():
         status = function(db, arguments)
-        after = _line(db, key)
+        after = _line(db, arguments[0])
     _out(b"".join(sign + line for sign, line in ((b"- ", before), (b"+ ", after)) if line))
     return status
 
 
 def _line(db, key):
     raw = db.raw(key)
-    return raw and b"%b=%b\n" % (check_key(key), raw)
+    return None if raw is None else b"%b=%b\n" % (encode(key).strip(SPACE), raw)
 
 
 def _wanted(db, arguments):
@@ -130,142 +157,135 @@ def _wanted(db, arguments):
     if arguments:
         raw = db.raw(arguments[0])
         return [] if raw is None else [(encode(arguments[0]), raw)]
-    return [(key, db.raw(decode(key)) or b"") for key in sorted(db.table())]
+    return db.raw_items()
 
 
 def _unescaped(raw):
     return raw.replace(b"\\n", b"\n")
 
 
-# One function for each command: (database, arguments) -> exit status.
+def _print_all(pieces):
+    """Print the pieces (list of bytes); the exit status, 1 where there are none."""
+    _out(b"".join(pieces))
+    return 0 if pieces else 1
 
-def _keys(db, arguments):
-    keys = sorted(db.table())
-    _out(b"".join(key + b"\n" for key in keys))
-    return 0 if keys else 1
+
+# One function for each command: (database, arguments that fit it) -> exit status.
+
+def _keys(db, _arguments):
+    return _print_all([key + b"\n" for key, _raw in db.raw_items()])
 
 
 def _print(db, arguments):
-    wanted = _wanted(db, arguments)
-    _out(b"".join(b"%b=%b\n" % (key, _unescaped(raw)) for key, raw in wanted))
-    return 0 if wanted else 1
+    return _print_all([b"%b=%b\n" % (key, _unescaped(raw)) for key, raw in _wanted(db, arguments)])
 
 
 def _show(db, arguments):
-    as_json = "--json" in (arguments[:1] + arguments[-1:])
-    if as_json:
-        arguments.remove("--json")
-    wanted = _wanted(db, arguments)
-    if as_json:
-        _out(_json(wanted))
-        return 0 if wanted else 1
-    lines = []
-    for key, raw in wanted:
-        type_, props = split_value(raw)
-        lines.append(b"%b=%b\n" % (key, type_))
-        # Where there is no type, the Perl command shows no properties either.
-        for prop in sorted(props) if type_ else ():
-            lines.append(b"    %b=%b\n" % (prop, props[prop] or b""))
-    _out(b"".join(lines))
-    return 0 if wanted else 1
+    # Records with the same properties share a format: the command is for whole databases, too.
+    formats = {}
+    shown = []
+    for key, raw in _wanted(db, arguments):
+        fields = raw.split(b"|")
+        names = tuple(fields[1::2])
+        form = formats.get(names)
+        if form is None:
+            form = formats[names] = _form(names)
+        if form and fields[0] and len(fields) % 2 and b"\\" not in raw:
+            shown.append(form % (key, *fields))
+        else:
+            shown.append(_shown(key, raw))
+    return _print_all(shown)
 
 
-def _json(wanted):
+def _form(names):
+    """What shows a key, a type and properties of these names (bytes); b"" where they are out of order."""
+    ordered = tuple(sorted(set(names))) == names
+    return b"%b=%b\n" + b"    %b=%b\n" * len(names) if ordered else b""
+
+
+def _shown(key, raw):
+    type_, props = split_value(raw)
+    lines = [b"%b=%b\n" % (key, type_)]
+    # Where there is no type, the Perl command shows no properties either.
+    for prop in sorted(props) if type_ else ():
+        lines.append(b"    %b=%b\n" % (prop, props[prop] or b""))
+    return b"".join(lines)
+
+
+def _show_json(db, arguments):
     import json
 
     records = {}
-    for key, raw in wanted:
+    for key, raw in _wanted(db, arguments):
         type_, props = split_value(raw)
         records[decode(key)] = {
             "type": decode(type_),
             "props": {decode(prop): decode(props[prop] or b"") for prop in sorted(props)},
         }
-    return encode(json.dumps(records, indent=4) + "\n")
+    _out(encode(json.dumps(records, indent=4) + "\n"))
+    return 0 if records else 1
 
 
 def _get(db, arguments):
-    key, = _take(arguments, 1)
-    raw = db.raw(key)
-    if raw is None:
-        return 1
-    _out(_unescaped(raw) + b"\n")
-    return 0
+    raw = db.raw(arguments[0])
+    return _print_all([] if raw is None else [_unescaped(raw) + b"\n"])
 
 
 def _set(db, arguments):
-    key, type_ = _take(arguments, 2)
-    db.set(key, type_, _pairs(arguments[2:]))
+    db.set(arguments[0], arguments[1], _pairs(arguments[2:]))
     return 0
 
 
 def _setdefault(db, arguments):
-    key, type_ = _take(arguments, 2)
-    props = _pairs(arguments[2:])
-    if not type_:
+    if not arguments[1]:
         raise _UsageError
-    db.set_default(key, type_, props)
+    db.set_default(arguments[0], arguments[1], _pairs(arguments[2:]))
     return 0
 
 
 def _delete(db, arguments):
-    key, = _take(arguments, 1)
-    return 0 if db.delete(key) else 1
+    return 0 if db.delete(arguments[0]) else 1
 
 
 def _printtype(db, arguments):
-    wanted = _wanted(db, arguments)
-    _out(b"".join(b"%b=%b\n" % (key, split_value(raw)[0]) for key, raw in wanted))
-    return 0 if wanted else 1
+    return _print_all([b"%b=%b\n" % (key, split_value(raw)[0]) for key, raw in _wanted(db, arguments)])
 
 
 def _gettype(db, arguments):
-    key, = _take(arguments, 1)
-    raw = db.raw(key)
-    if raw is None:
-        return 1
-    _out(split_value(raw)[0] + b"\n")
-    return 0
+    raw = db.raw(arguments[0])
+    return _print_all([] if raw is None else [split_value(raw)[0] + b"\n"])
 
 
 def _settype(db, arguments):
-    key, type_ = _take(arguments, 2)
-    if not type_:
+    if not arguments[1]:
         raise _UsageError
-    return 0 if db.set_type(key, type_) else 1
+    return 0 if db.set_type(*arguments[:2]) else 1
+
+
+def _props(db, key):
+    raw = db.raw(key)
+    return {} if raw is None else split_value(raw)[1]
 
 
 def _printprop(db, arguments):
-    key, = _take(arguments, 1)
-    raw = db.raw(key)
-    props = {} if raw is None else split_value(raw)[1]
+    props = _props(db, arguments[0])
     if len(arguments) == 1:
-        _out(b"".join(b"%b=%b\n" % (prop, props[prop] or b"") for prop in sorted(props)))
-        return 0 if props else 1
-    wanted = [encode(prop) for prop in arguments[1:]]
-    _out(b"".join(b"%b=%b\n" % (prop, props[prop]) for prop in wanted if props.get(prop) is not None))
+        return _print_all([b"%b=%b\n" % (prop, props[prop] or b"") for prop in sorted(props)])
+    wanted = [prop for prop in map(encode, arguments[1:]) if props.get(prop) is not None]
+    _print_all([b"%b=%b\n" % (prop, props[prop]) for prop in wanted])
     return 0
 
 
 def _getprop(db, arguments):
-    key, prop = _take(arguments, 2)
-    raw = db.raw(key)
-    value = None if raw is None else split_value(raw)[1].get(encode(prop))
-    if value is None:
-        return 1
-    _out(value + b"\n")
-    return 0
+    value = _props(db, arguments[0]).get(encode(arguments[1]))
+    return _print_all([] if value is None else [value + b"\n"])
 
 
 def _setprop(db, arguments):
-    key, = _take(arguments, 1)
-    props = _pairs(arguments[1:])
-    if not props:
-        raise _UsageError
-    db.merge(key, props)
+    db.merge(arguments[0], _pairs(arguments[1:]))
     return 0
 
 
 def _delprop(db, arguments):
-    key, _prop = _take(arguments, 2)
-    db.delete_props(key, *arguments[1:])
+    db.delete_props(*arguments)
     return 0
