@@ -21,8 +21,8 @@ NEWMRH = "/var/qmail/bin/qmail-newmrh"
 # qmail-smtpd reads rcpthosts from the first line to the last for every recipient: rcpthosts(5) advises fifty.
 FIRST = 50
 
-BEGIN = "# MX Backup's names, until its end line: what is changed between them is lost."
-END = "# End of MX Backup's names."
+BEGIN = b"# MX Backup's names, until its end line: what is changed between them is lost."
+END = b"# End of MX Backup's names."
 
 _read = (None, None)
 
@@ -110,7 +110,7 @@ class Update:
         if self._folder is not None:
             flock(self._folder, LOCK_EX)
             if self._wanted and compiler() is not None:
-                self._try(lambda ours: set(ours).union(self._wanted))
+                self._try(self._superset)
         return self
 
     def __exit__(self, *error):
@@ -126,15 +126,21 @@ class Update:
             self.well = False
             self._say("ERROR: %s: %s" % (COMPILED, getattr(error, "strerror", None) or error))
 
+    def _superset(self, ours):
+        """Return `ours` and what `rcpthosts` is to leave out from now on."""
+        return list(dict.fromkeys(ours + self._wanted))
+
     def _needed(self, ours):
         """Return those of `ours` that must stay: names of rules that `rcpthosts` does not have."""
-        try:
-            with open(rooted(RCPTHOSTS), "rb") as stream:
-                listed = set(map(_name, stream))
-        except OSError:
-            listed = set()
         wanted = set(self._wanted)
-        return {name for name in ours if name in wanted or (name in self._kinds and name not in listed)}
+        doubtful = {name for name in ours if name in self._kinds and name not in wanted}
+        if doubtful:
+            try:
+                with open(rooted(RCPTHOSTS), "rb") as stream:
+                    doubtful.difference_update(map(_name, stream))
+            except OSError:
+                pass
+        return [name for name in ours if name in wanted or name in doubtful]
 
 
 def _name(line):
@@ -146,22 +152,19 @@ def _name(line):
 
 def _read_list():
     """Return (administrator's lines as bytes, our names as str, whether our marks are there)."""
-    theirs, ours, marked, inside = [], [], False, False
     try:
         with open(rooted(LIST), "rb") as stream:
-            lines = stream.read().splitlines()
+            lines = stream.read().split(b"\n")
     except FileNotFoundError:
-        lines = []
-    for line in lines:
-        if line == BEGIN.encode():
-            marked = inside = True
-        elif line == END.encode():
-            inside = False
-        elif inside:
-            ours.append(_name(line))
-        else:
-            theirs.append(line)
-    return theirs, ours, marked
+        lines = [b""]
+    if not lines[-1]:
+        lines.pop()
+    if BEGIN not in lines:
+        return lines, [], False
+    begin = lines.index(BEGIN)
+    end = lines.index(END, begin) if END in lines[begin:] else len(lines)
+    ours = b"\n".join(lines[begin + 1:end]).decode("utf-8", "surrogateescape").split("\n")
+    return lines[:begin] + lines[end + 1:], [name for name in ours if name], True
 
 
 def _write(choose):
@@ -170,7 +173,7 @@ def _write(choose):
     Raises OSError, and ValueError where there is no compiler or it failed: the compiled list is as it was.
     """
     theirs, ours, marked = _read_list()
-    chosen = sorted(choose(ours))
+    chosen = choose(ours)
     if not (chosen or marked):
         return
     present = compiled()
@@ -181,7 +184,8 @@ def _write(choose):
     names = {name for name in map(_name, theirs) if name}.union(chosen)
     if chosen != ours or not marked:
         # Marked until the compiled list is right: a name of ours is never taken for the administrator's.
-        _write_list(theirs + [BEGIN.encode()] + [name.encode() for name in chosen] + [END.encode()])
+        ours = [name.encode("utf-8", "surrogateescape") for name in chosen]
+        _write_list(theirs + [BEGIN] + ours + [END])
     if names and names != present:
         _compile(names)
     if not chosen:
