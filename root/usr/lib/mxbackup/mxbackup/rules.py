@@ -3,6 +3,8 @@
 A rule is a HOST (that name alone) or a DOMAIN (the name and everything below it).
 """
 
+from mxbackup import idn
+
 HOST = "HOST"
 DOMAIN = "DOMAIN"
 KIND_OF_FLAG = {"0": HOST, "1": DOMAIN}
@@ -157,15 +159,16 @@ def faulty(names):
 def parse_name(text):
     """Return the host name `text` (str) in the form that is kept: lower case, A-labels, no final dot.
 
-    Raises RuleError. Names that are not ASCII are converted as IDNA 2008 (RFC 5891) after the mapping of
-    UTS 46, by the `idna` package: the standard library's codec is IDNA 2003, which makes another name of
-    `straße.de`.
+    Raises RuleError.
     """
     name = text.strip(" \t")
     try:
         name.encode("ascii")
     except UnicodeError:
-        name = _a_labels(name)
+        try:
+            name = idn.a_labels(name)
+        except ValueError as error:
+            raise RuleError(text, str(error)) from None
     name = name.lower()
     if name.endswith("."):
         name = name[:-1]
@@ -196,25 +199,6 @@ def parse_pairs(pairs, public_suffixes):
         errors += [RuleError(name, TOO_WIDE) for name, kind in found if kind == DOMAIN and name in wide]
         found = [rule for rule in found if rule.kind != DOMAIN or rule.name not in wide]
     return found, errors
-
-
-def _a_labels(name):
-    if len(name) > 1000:
-        raise RuleError(name, "is longer than 253 octets")
-    try:
-        import idna
-    except ImportError:
-        from esmith import distribution
-        distribution.use()
-        try:
-            import idna
-        except ImportError:
-            raise RuleError(name, "is not ASCII, and Python's idna package (python3-idna) is not installed:"
-                                  " install it, or write the name as it is in DNS (xn--...)") from None
-    try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except (UnicodeError, ValueError, IndexError) as error:
-        raise RuleError(name, "is no internationalised name (%s)" % printable(str(error))) from None
 
 
 def parse_list(value, public_suffixes):
