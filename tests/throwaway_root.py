@@ -43,6 +43,7 @@ _DEBIAN = {
     "python3-jinja2": "python3-jinja2",
     "python3-dns": "python3-dnspython",
     "python3-bottle": "python3-bottle",
+    "python3-idna": "python3-idna",
     "publicsuffix-list": "publicsuffix",
 }
 
@@ -113,11 +114,11 @@ class ThrowawayRoot:
         return done
 
     def rpm(self, *arguments, check=True, timeout=120):
-        """Run the real rpm inside; a path of an RPM file is one of outside, and is copied in first.
+        """Run the real rpm inside; an RPM file that is outside is copied in first.
 
         Returns subprocess.CompletedProcess, as run().
         """
-        inside = [self.copy(a) if str(a).endswith(".rpm") else a for a in arguments]
+        inside = [self.copy(a) if str(a).endswith(".rpm") and os.path.exists(a) else a for a in arguments]
         done = self.run(["rpm", *inside], timeout=timeout)
         # Debian's rpm tells root on each change that it is not Debian's package manager.
         done.stderr = "".join(
