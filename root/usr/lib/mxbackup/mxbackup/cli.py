@@ -28,6 +28,7 @@ COMMANDS = {
     "list": ("mxbackup.commands.list", "show the rules"),
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
+    "check": ("mxbackup.check.command", "prove it: the mail files, the SMTP dialogues, the MX records"),
 }
 
 OVERVIEW = """\

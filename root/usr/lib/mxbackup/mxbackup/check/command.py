@@ -14,8 +14,9 @@ import os
 import sys
 
 from mxbackup import check
+from mxbackup.commands import WrongUse
 
-from .network import UsageError, printable
+from .network import printable
 from .survey import JOBS, SECONDS, parse_sender
 from .verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
 
@@ -58,7 +59,7 @@ def add_arguments(parser):
 def run(options):
     """Check what the command line says, print the verdicts, return the exit status."""
     if options.mail and not options.changes:
-        raise UsageError("--mail goes with --changes")
+        raise WrongUse("--mail goes with --changes")
     mail_to = options.mail and parse_sender(options.mail)
     many = sys.stderr.isatty() and not options.json
     verdicts, changed, trouble = check.run_and_compare(

@@ -4,7 +4,7 @@ import socket
 from collections import namedtuple
 
 from .network import at_home, is_local, parse_address
-from .resolver import DNSError, ask
+from .resolver import Circle, DNSError, Nonexistent, ask
 from .smtp import PORT as SMTP_PORT
 from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
@@ -45,6 +45,12 @@ def check(domain, identity, directory, deadline):
 
     try:
         records = _records(domain, directory, deadline, found)
+    except Nonexistent:
+        found(FAULT, *_nonexistent(domain))
+        return findings, []
+    except Circle as error:
+        found(FAULT, str(error), "let one of these names have MX records itself")
+        return findings, []
     except DNSError as error:
         found(UNCHECKED, str(error), "try again; or ask one of the domain's own name servers: --nameserver ADDRESS")
         return findings, []
@@ -75,6 +81,10 @@ def check(domain, identity, directory, deadline):
     return findings, exchangers
 
 
+def _nonexistent(domain):
+    return f"{domain} does not exist in DNS", "look at the spelling, or have it added there"
+
+
 def _list(records):
     shown = ", ".join(f"{name} ({preference})" for preference, name in records[:MOST_EXCHANGERS])
     return shown + (", ..." if len(records) > MOST_EXCHANGERS else "")
@@ -85,7 +95,7 @@ def _example(identity):
 
 
 def _records(domain, directory, deadline, found):
-    """Return the MX records [(preference, name), …] that the name servers agree on, after reporting what is odd."""
+    """Return the MX records [(preference, name), ...] that the name servers agree on, after reporting what is odd."""
     first, trouble = None, None
     servers = directory.of(domain, deadline)
     for server in servers:
@@ -95,6 +105,8 @@ def _records(domain, directory, deadline, found):
                 raise DNSError(f"{server}, asked for MX of {domain}: {answer.rcode}")
             if not answer.authoritative and not answer.records:
                 raise DNSError(f"{server}, asked for MX of {domain}: it does not know, the zone is not its own")
+        except Circle:
+            raise
         except DNSError as error:
             trouble = error
             continue
@@ -109,7 +121,7 @@ def _records(domain, directory, deadline, found):
     if trouble:
         found(NOTE, str(trouble), "repair or remove that name server")
     if first.rcode == "NXDOMAIN":
-        found(FAULT, f"{domain} does not exist in DNS", "look at the spelling, or have the domain registered")
+        found(FAULT, *_nonexistent(domain))
     elif not first.records and first.alias:
         found(UNCHECKED, f"{domain} is an alias (CNAME) of {first.alias}, whose MX records {first_server} does not tell",
               f"check {first.alias} instead")

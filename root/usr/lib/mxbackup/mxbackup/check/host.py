@@ -6,12 +6,14 @@ import os
 class Host:
     """What the databases say.
 
+    database       the configuration Database, read-only
     configuration  record.Configuration: the rules, the smart host, whether the rules are in force
     names          list of str: the host's own names, the first being the one it uses itself
     domain         str: its own domain
     """
 
-    def __init__(self, configuration, names, domain):
+    def __init__(self, database, configuration, names, domain):
+        self.database = database
         self.configuration = configuration
         self.names = names
         self.domain = domain
@@ -33,4 +35,4 @@ def load():
     names = [f"{database.value('SystemName') or 'localhost'}.{domain}".lower()]
     hosts = Database("hosts", readonly=True)
     names += [host.key.lower() for host in hosts.records("host") if host.get("HostType") == "Self"]
-    return Host(record.load(database), list(dict.fromkeys(names)), domain.lower())
+    return Host(database, record.load(database), list(dict.fromkeys(names)), domain.lower())

@@ -8,16 +8,13 @@ from threading import Thread
 from time import monotonic
 
 from esmith.errors import EsmithError
+from mxbackup.commands import WrongUse
 
-# Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291, 6598).
+# Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291).
 HOME_NETWORKS = tuple(map(ip_network, (
-    "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10",
+    "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
     "::1/128", "fe80::/10", "fc00::/7",
 )))
-
-
-class UsageError(EsmithError):
-    """An argument that cannot be understood; nothing was checked."""
 
 
 class LookupFailed(EsmithError):
@@ -50,7 +47,7 @@ class Endpoint(namedtuple("Endpoint", "host port")):
 
 
 def parse_endpoint(text, port, what):
-    """Return the Endpoint that `text` means: HOST, HOST:PORT, [V6] or [V6]:PORT; raise UsageError.
+    """Return the Endpoint that `text` means: HOST, HOST:PORT, [V6] or [V6]:PORT; raise WrongUse.
 
     `port` is taken where none is given; `what` names the argument in the message.
     """
@@ -61,12 +58,12 @@ def parse_endpoint(text, port, what):
     elif text.count(":") > 1:
         host, given = text, None
     else:
-        raise UsageError(f"{what} {printable(text)}: it is not HOST or HOST:PORT")
+        raise WrongUse(f"{what} {printable(text)}: it is not HOST or HOST:PORT")
     if ":" in host and parse_address(host) is None:
-        raise UsageError(f"{what} {printable(text)}: it is no IPv6 address")
+        raise WrongUse(f"{what} {printable(text)}: it is no IPv6 address")
     port = int(given) if given and len(given) < 6 else port if given is None else 0
     if not 0 < port < 65536:
-        raise UsageError(f"{what} {printable(text)}: the port is not between 1 and 65535")
+        raise WrongUse(f"{what} {printable(text)}: the port is not between 1 and 65535")
     return Endpoint(host, port)
 
 

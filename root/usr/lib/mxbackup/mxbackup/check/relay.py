@@ -153,11 +153,12 @@ def _remedy_for_failure(answers):
 
 
 def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False, message=None,
-                 covered=False):
+                 covered=False, remedy=""):
     """Try the how-to's test for `domain`, and the counter-tests that use its name; return findings.
 
     `kind` is "HOST", "DOMAIN" or "" where it is not known. `relays` and `inside` come from check_server.
     `covered` tells that another DOMAIN rule holds for the names below it. `message` is sent if it is given.
+    `remedy` is what to do about a refusal.
     """
     postmaster = f"postmaster@{domain}"
     stranger_below = f"postmaster@{below(domain)}"
@@ -181,7 +182,7 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
               "a grey list does that to strangers: try again in some minutes")
     elif reply:
         found(FAULT, f"it refuses mail for {domain}: {reply}",
-              f"on that server: mxbackup add {domain}, and see mxbackup status there")
+              remedy)
     if answers[stranger_below] and not (reply.refused and not kind):
         _judge_below(found, domain, kind, answers[stranger_below], covered)
     for address in routed:

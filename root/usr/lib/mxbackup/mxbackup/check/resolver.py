@@ -23,6 +23,14 @@ class DNSError(EsmithError):
     """No usable answer; the text says who was asked, and what went wrong."""
 
 
+class Circle(DNSError):
+    """The name's CNAME records lead back to it."""
+
+
+class Nonexistent(DNSError):
+    """Neither the name nor a zone that it could be in exists."""
+
+
 class Missing(EsmithError):
     """dnspython is not installed."""
 
@@ -30,7 +38,7 @@ class Missing(EsmithError):
 class Answer(namedtuple("Answer", "rcode authoritative records alias")):
     """What a name server answered.
 
-    rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", …
+    rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", ...
     authoritative  bool: the server says that the zone is its own
     records        list: (preference, name) for MX, name for NS, address for A and AAAA; names are str,
                    in lower case, without the final dot, and "" for the root
@@ -96,7 +104,7 @@ def _records(response, name, kind, where):
         chain.append(owner)
         owner = _text(sets[owner, "CNAME"][0].target)
         if owner in chain:
-            raise DNSError(f"{where}: its CNAME records run in a circle")
+            raise Circle(f"the CNAME records of {name} run in a circle")
         if len(chain) > LONGEST_CHAIN:
             raise DNSError(f"{where}: more than {LONGEST_CHAIN} CNAME records in a row")
     found = sets.get((owner, kind), [])
@@ -140,17 +148,21 @@ class Directory:
         self._resolvers = resolvers()
 
     def of(self, domain, deadline):
-        """Return the name servers (list of Endpoint) that answer for `domain`; raise DNSError."""
+        """Return the name servers (list of Endpoint) that answer for `domain`; raise Nonexistent, DNSError."""
         if self.server:
             return [self.server]
-        labels = domain.split(".")
+        labels, exists = domain.split("."), False
         for start in range(len(labels) - 1):
-            zone = ".".join(labels[start:])
-            names = self._resolve(zone, "NS", deadline).records
+            try:
+                answer = self._resolve(".".join(labels[start:]), "NS", deadline)
+            except Circle:
+                continue
+            names = answer.records
+            exists = exists or answer.rcode != "NXDOMAIN"
             if names:
                 break
         else:
-            raise DNSError(f"{domain}: no name servers found for it")
+            raise (DNSError if exists else Nonexistent)(f"{domain}: no name servers found for it")
         found = []
         for name in names[:MOST_NAME_SERVERS]:
             found += [Endpoint(address, PORT) for address in self.addresses(name, deadline)[0][:2]]
@@ -192,6 +204,8 @@ class Directory:
         for server in self._resolvers:
             try:
                 answer = ask(server, name, kind, deadline)
+            except Circle:
+                raise
             except DNSError as error:
                 trouble = str(error)
                 continue

@@ -99,9 +99,11 @@ class Dialogue:
     def hello(self, name, tls=True):
         """Introduce ourselves as `name`: EHLO, STARTTLS where it is offered and `tls` is true, else HELO.
 
+        Without a name, our address stands for it (RFC 5321, 4.1.4).
         No certificate is asked for: between mail servers, TLS is better than nothing (RFC 7435).
         Raise TLSFailed where TLS was offered and failed; the connection is then of no more use.
         """
+        name = name or f"[{'IPv6:' * (':' in self.local)}{self.local}]"
         reply = self._ehlo(name)
         if tls and "STARTTLS" in self.extensions and self.command("STARTTLS").code == 220:
             self._start_tls()

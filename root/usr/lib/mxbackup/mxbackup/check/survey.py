@@ -3,11 +3,13 @@
 import socket
 from threading import Lock, Thread
 
+from mxbackup.commands import WrongUse
+
 from . import exchangers, files, host, loop, relay, resolver, smtp
 from .network import (
-    Deadline, Endpoint, LookupFailed, UsageError, addresses_of, is_local, parse_address, parse_endpoint, printable,
+    Deadline, Endpoint, LookupFailed, addresses_of, is_local, parse_address, parse_endpoint, printable,
 )
-from .verdict import FAULT, NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
+from .verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
 
 SECONDS = 30
 # qpsmtpd lets one address have five connections at a time.
@@ -39,7 +41,7 @@ class Options:
         self.server = parse_endpoint(server, smtp.PORT, "server") if server else None
         self.nameserver = parse_endpoint(nameserver, resolver.PORT, "nameserver") if nameserver else None
         if self.nameserver and not parse_address(self.nameserver.host):
-            raise UsageError(f"nameserver {nameserver}: give its address, as names are what it is asked for")
+            raise WrongUse(f"nameserver {nameserver}: give its address, as names are what it is asked for")
         self.sender = None if sender is None else parse_sender(sender)
         self.send = send
         self.names = names
@@ -47,19 +49,19 @@ class Options:
         self.outside = outside
         self.parts = parts
         if not 0 < seconds <= 3600 or not 0 < jobs <= 64:
-            raise UsageError("a time limit is from 1 to 3600 seconds, and 1 to 64 domains can be checked at once")
+            raise WrongUse("a time limit is more than 0 and at most 3600 seconds, and 1 to 64 domains can be checked at once")
         self.seconds = seconds
         self.jobs = jobs
         self.transcripts = transcripts
 
 
 def parse_sender(text):
-    """Return the address `text` if it can stand in MAIL FROM (RFC 5321, 4.1.2), "" for <>; raise UsageError."""
+    """Return the address `text` if it can stand in MAIL FROM (RFC 5321, 4.1.2), "" for <>; raise WrongUse."""
     address = text[1:-1] if text.startswith("<") and text.endswith(">") else text
     local, at, domain = address.rpartition("@")
     bad = any(not "!" <= c <= "~" or c in '<>"\\' for c in address)
     if address and (bad or not at or not local or "@" in local or not domain or len(address) > 254):
-        raise UsageError(f"the sender {printable(text, 80)} is no address like admin@doecom.net")
+        raise WrongUse(f"the sender {printable(text, 80)} is no address like admin@doecom.net")
     return address
 
 
@@ -72,10 +74,10 @@ def _is_name(text):
 
 
 class Survey:
-    """One run. `verdicts` is what was found: of the server first, then of each domain in order."""
+    """One run: run() returns the verdict on the server, if there is something to say of it, then the domains'."""
 
     def __init__(self, options):
-        """Read the host's databases. Raises UsageError, DatabaseError, rules.RuleError."""
+        """Read the host's databases. Raises WrongUse, DatabaseError."""
         self.options = options
         self.host = host.load()
         self.own_rules = dict(self.host.configuration.rules.kinds) if self.host else {}
@@ -88,19 +90,21 @@ class Survey:
         self.identity = self._identity(addresses)
         self.courtesy = self._courtesy()
         self.directory = None
-        self.verdicts = []
 
     def _domains(self):
-        from mxbackup.rules import parse_name
+        from mxbackup.rules import RuleError, parse_name
         if self.options.domains is None:
             if self.host is None:
-                raise UsageError("this machine has no rules (no e-smith database): say which domains to check")
+                raise WrongUse("this machine has no rules (no e-smith database): say which domains to check")
             return list(self.own_rules)
-        return list(dict.fromkeys(parse_name(domain) for domain in self.options.domains))
+        try:
+            return list(dict.fromkeys(parse_name(domain) for domain in self.options.domains))
+        except RuleError as error:
+            raise WrongUse(str(error))
 
     def _server_addresses(self):
         if not self.options.server and self.host is None:
-            raise UsageError("this machine is no e-smith host: say which server to check, with --server HOST")
+            raise WrongUse("this machine is no e-smith host: say which server to check, with --server HOST")
         try:
             return addresses_of(self.server.host, Deadline(min(self.options.seconds, smtp.CONNECT_SECONDS)))
         except LookupFailed as error:
@@ -140,13 +144,14 @@ class Survey:
                                   "dnf install python3-dns, apt install python3-dnspython, or pip install dnspython; "
                                   "or check without it: --only smtp")]
         server = self._check_server()
-        self.verdicts = [server] + [None] * len(self.domains)
+        domains = self.domains if {"smtp", "dns", "loop"} & set(self.options.parts) else []
+        verdicts = [None] * len(domains)
 
         def work(index):
-            self.verdicts[index + 1] = self._check_domain(self.domains[index], no_dns)
+            verdicts[index] = self._check_domain(domains[index], no_dns)
 
-        each(work, len(self.domains), self.options.jobs, progress)
-        return self.verdicts
+        each(work, len(domains), self.options.jobs, progress)
+        return [server] * bool(server.findings) + verdicts
 
     def _check_server(self):
         name = self.host.name if self.about_host and not self.options.server else str(self.server)
@@ -159,7 +164,7 @@ class Survey:
                 verdict.findings.append(Finding("files", NOTE, "MX backup is disabled: the rules are not in force",
                                                 "mxbackup enable"))
             if "files" in self.options.parts:
-                verdict.findings += files.check(configuration)
+                verdict.findings += files.check(self.host)
             if "loop" in self.options.parts and configuration.smart_host:
                 self.tables = loop.routes()
                 if self.directory:
@@ -207,11 +212,15 @@ class Survey:
         message = self._message(domain) if self.options.send else None
         verdict.findings += relay.check_domain(
             self.server, domain, verdict.kind, self.courtesy, deadline, self._transcript(verdict), self.relays,
-            self.answers.inside and not self.options.outside, message, covered)
-        if self.about_host and not self.host.configuration.enabled:
-            verdict.findings = [finding._replace(remedy="mxbackup enable")
-                                if finding.level == FAULT and finding.part == "smtp" else finding
-                                for finding in verdict.findings]
+            self.answers.inside and not self.options.outside, message, covered, self._remedy(domain))
+
+    def _remedy(self, domain):
+        """Return what to do about a server that refuses mail for `domain`."""
+        if not self.about_host or domain not in self.own_rules:
+            return f"there: mxbackup add {domain}, and look at mxbackup status"
+        if not self.host.configuration.enabled:
+            return "run: mxbackup enable"
+        return "see that the mail files are right (mxbackup check --only files), and that the server reads these"
 
     def _message(self, domain):
         from email.utils import formatdate, make_msgid

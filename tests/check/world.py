@@ -1,0 +1,136 @@
+"""The how-to's Internet in two network namespaces: the backup MX and its DNS in one, a friend in the other.
+
+111.112.113.114  mail.doecom.net, sme.doecom.net: the backup MX under test
+100.99.98.97     mail.smithnet.com: the primary, whose port 25 answers
+1.2.3.4          the name server (nsd), also what resolv.conf names
+200.200.200.200  some.other.computer.on.the.net: where the friend sits
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+SERVER, PRIMARY, DNS, FRIEND = "111.112.113.114", "100.99.98.97", "1.2.3.4", "200.200.200.200"
+LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "root/usr/lib/mxbackup"
+PYTHON = "/usr/bin/python3"
+
+# Every zone has this head and `ns` at DNS; MX records name mail.doecom.net where they are as they should be.
+HEAD = "$ORIGIN {zone}.\n$TTL 60\n@ SOA ns admin 1 60 60 60 60\n@ NS ns\nns A " + DNS + "\n"
+ZONES = {
+    "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\n",
+    "smithnet.com": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\nwww CNAME @\n",
+    "byaddress.org": f"@ MX 0 mail\n@ MX 20 backup\nmail A {PRIMARY}\nbackup A {SERVER}\n",
+    "without-us.org": f"@ MX 0 mail\nmail A {PRIMARY}\n",
+    "we-are-first.org": f"@ MX 5 mail.doecom.net.\n@ MX 10 mail\nmail A {PRIMARY}\n",
+    "same-number.org": f"@ MX 5 mail.doecom.net.\n@ MX 5 mail\nmail A {PRIMARY}\n",
+    "only-us.org": "@ MX 5 mail.doecom.net.\n",
+    "alias-as-mx.org": f"@ MX 0 mail\nmail A {PRIMARY}\n@ MX 5 alias.doecom.net.\n",
+    "address-as-mx.org": f"@ MX 0 {PRIMARY}.\n@ MX 5 mail.doecom.net.\n",
+    "null-mx.org": "@ MX 0 .\n",
+    "no-mx.org": f"@ A {PRIMARY}\n",
+    "no-address.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\n",
+    "primary-down.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 100.99.98.99\n",
+    "primary-at-home.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 192.168.1.2\n",
+    "ipv6.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail AAAA 2001:db8::25\n",
+    "long-answer.org": f"mail A {PRIMARY}\n@ MX 0 mail\n@ MX 99 mail.doecom.net.\n"
+                       + "".join(f"@ MX 50 one-of-very-many-servers-{n}\none-of-very-many-servers-{n} A {PRIMARY}\n"
+                                 for n in range(60)),
+    "circle.org": "@ A 192.0.2.1\na CNAME b\nb CNAME a\n",
+    "smart.org": "@ MX 0 smtp.provider.net.\n@ MX 5 mail.doecom.net.\n",
+    "provider.net": "smtp A 100.99.98.96\n",
+}
+
+
+def write_zones(folder, zones, address, port):
+    """Write nsd's configuration for `zones` ({name: records}) on `address` and `port`; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        "server:", f"  ip-address: {address}@{port}", f'  zonesdir: "{folder}"', f'  pidfile: "{folder}/pid"',
+        f'  logfile: "{folder}/log"', f'  xfrdfile: "{folder}/xfrd"', f'  zonelistfile: "{folder}/zonelist"',
+        '  database: ""', '  username: ""', "  server-count: 1", "remote-control:", "  control-enable: no",
+    ]
+    for zone, records in zones.items():
+        (folder / f"{zone}.zone").write_text(HEAD.format(zone=zone) + records)
+        lines += ["zone:", f"  name: {zone}", f'  zonefile: "{zone}.zone"']
+    (folder / "nsd.conf").write_text("\n".join(lines) + "\n")
+    return folder / "nsd.conf"
+
+
+class World:
+    """Both namespaces; `server` and `friend` are the commands that run a command within one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._processes = []
+        resolv = folder / "resolv.conf"
+        resolv.write_text(f"nameserver {DNS}\noptions timeout:2 attempts:1\n")
+        self.server, server = self._namespace(resolv)
+        self.friend, friend = self._namespace(resolv)
+        self._run(self.server, "ip", "link", "add", "toward", "type", "veth",
+                  "peer", "name", "toward", "netns", str(friend))
+        for inside, addresses in ((self.server, (SERVER, PRIMARY, DNS)), (self.friend, (FRIEND,))):
+            self._run(inside, "ip", "link", "set", "lo", "up")
+            self._run(inside, "ip", "link", "set", "toward", "up")
+            for address in addresses:
+                self._run(inside, "ip", "address", "add", address + "/32", "dev", "lo")
+            self._run(inside, "ip", "route", "add", "default", "dev", "toward", "src", addresses[0])
+
+    def _namespace(self, resolv):
+        ready = "mount --bind \"$0\" /etc/resolv.conf && echo ready && exec sleep 3600"
+        process = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", ready, str(resolv)],
+                                   stdout=subprocess.PIPE, text=True)
+        self._processes.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return ["nsenter", "-t", str(process.pid), "-n", "-m", "--"], process.pid
+
+    def _run(self, inside, *command):
+        subprocess.run([*inside, *command], check=True, timeout=10)
+
+    def start(self, inside, *command):
+        """Run `command` in the namespace `inside` until the world ends; return the process."""
+        process = subprocess.Popen([*inside, *command], stdin=subprocess.DEVNULL)
+        self._processes.append(process)
+        return process
+
+    def start_dns(self):
+        """Start nsd on every zone, and return when it answers."""
+        configuration = write_zones(self.folder / "zones", ZONES, DNS, 53)
+        self.start(self.server, "nsd", "-d", "-c", str(configuration))
+        ask = ("import dns.query, dns.message\n"
+               f"dns.query.udp(dns.message.make_query('smithnet.com', 'MX'), '{DNS}', timeout=1)")
+        wait_for(lambda: subprocess.run([*self.server, PYTHON, "-c", ask], stderr=subprocess.DEVNULL).returncode == 0)
+
+    def check(self, *arguments, inside=None, timeout=60, environment=None, python=PYTHON):
+        """Run `python3 -m mxbackup check` as a friend does, with nothing installed."""
+        return subprocess.run(
+            [*(inside or self.friend), python, "-m", "mxbackup", "check", *arguments], cwd=LIBRARY, timeout=timeout,
+            env={"PATH": os.environ["PATH"], **(environment or {})},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+    def stop(self):
+        for process in reversed(self._processes):
+            process.terminate()
+            process.wait(10)
+            if process.stdout:
+                process.stdout.close()
+
+
+def wait_for(condition, seconds=10):
+    """Wait until `condition()` is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not start in time"
+        time.sleep(0.05)
+
+
+def possible():
+    """Tell why the namespaces cannot be made here, or ""."""
+    missing = [program for program in ("ip", "unshare", "nsenter", "nsd", "mailfront")
+               if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+    if missing:
+        return "not installed: " + ", ".join(missing)
+    tried = subprocess.run(["unshare", "--net", "--mount", "ip", "link", "add", "probe0", "type", "veth"],
+                           stderr=subprocess.PIPE, text=True)
+    return tried.stderr.strip()
