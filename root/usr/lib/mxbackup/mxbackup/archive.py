@@ -9,29 +9,17 @@ import io
 import os
 import tarfile
 
+from mxbackup.migration import CHECK_RULES, GOODRCPTTO, HEADING, LIST, RCPTHOSTS, SMTPROUTES, static
+from mxbackup.rules import DOMAIN
 from mxbackup.targets import TARGETS
 
-CUSTOM = "/etc/e-smith/templates-custom"
-LIST = "/etc/MXBackupDomains"
-OBTUSE = "/var/spool/smtpd/etc/smtpd_check_rules"
-RCPTHOSTS = "/var/qmail/control/rcpthosts"
-SMTPROUTES = "/var/qmail/control/smtproutes"
-GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
-
-# The outputs that each kind of server decides by, in the order in which they are to be expanded there.
+# The mail files that each kind of server decides by.
 SERVERS = {
-    "sme5": (OBTUSE,),
+    "sme5": (CHECK_RULES,),
     "sme55": (SMTPROUTES, RCPTHOSTS),
     "sme6": (SMTPROUTES, RCPTHOSTS),
     "sme7": (SMTPROUTES, GOODRCPTTO, RCPTHOSTS),
 }
-
-HEADING = "# Other people's domains that this server is a backup MX for (static list by mxbackup export)\n"
-
-
-def fragment(output):
-    """Return the path (str) of the static fragment for the file `output`, as the how-to names it."""
-    return "%s%s/%s" % (CUSTOM, output, "61MXBackupDomains" if output == OBTUSE else "20QandD")
 
 
 def files(rules, server):
@@ -40,9 +28,9 @@ def files(rules, server):
     made = {}
     if server == "sme5":
         made[LIST] = HEADING + "".join(
-            rule.name + "\n" if rule.kind == "DOMAIN" else "# %s alone\n" % rule.name for rule in rules)
+            rule.name + "\n" if rule.kind == DOMAIN else "# %s alone\n" % rule.name for rule in rules)
     for output in SERVERS[server]:
-        made[fragment(output)] = HEADING + "".join(line + "\n" for rule in rules for line in lines[output](rule))
+        made[static(output)] = HEADING + "".join(line + "\n" for rule in rules for line in lines[output](rule))
     return made
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "add": ("mxbackup.commands.add", "accept mail for other people's hosts and domains"),
     "remove": ("mxbackup.commands.remove", "accept it no longer"),
     "list": ("mxbackup.commands.list", "show the rules"),
+    "migrate": ("mxbackup.commands.migrate", "take lists of older methods over"),
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
     "check": ("mxbackup.check.command", "prove it: the mail files, the SMTP dialogues, the MX records"),

@@ -29,11 +29,12 @@ def add_options(parser):
     parser.add_argument("--json", action="store_true", help="report in JSON")
 
 
-def carry_out(options, change, describe):
+def carry_out(options, change, describe, compare=True):
     """Change the record in one write, bring the mail files up to date with one event, report; return the status.
 
     `change(db)` changes the configuration Database `db` and returns what it did, true where that is anything.
     `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing` in it are a bad result.
+    `compare`: a dry run can tell what becomes of the mail files.
     """
     db = Preview() if options.dry_run else Database(create=True)
     before = db.value(record.KEY)
@@ -42,7 +43,7 @@ def carry_out(options, change, describe):
     facts.update(changed=bool(done), dry_run=options.dry_run)
     failure = ""
     if options.dry_run:
-        sentences += _preview(db, before, facts) if done else []
+        sentences += _preview(db, before, facts, compare) if done else []
     elif done and not options.no_update:
         failure = outputs.update()
         facts["updated"] = not failure
@@ -89,14 +90,14 @@ def _complain(failure, old):
     sys.stderr.write("mxbackup: 'mxbackup status' says why; when that is mended: signal-event %s\n" % outputs.EVENT)
 
 
-def _preview(db, before, facts):
+def _preview(db, before, facts, compare):
     """Return the lines that show the change of the record from its value `before` to `db`, and of each file."""
     after = db.value(record.KEY)
     facts["record"] = {"before": before, "after": after}
+    lines = ["-%s=%s" % (record.KEY, before)] if before and before != after else []
+    lines += ["+%s=%s" % (record.KEY, after)] if before != after else []
     facts["files"] = {}
-    lines = ["-%s=%s" % (record.KEY, before)] if before else []
-    lines.append("+%s=%s" % (record.KEY, after))
-    for target in targets.applying():
+    for target in targets.applying() if compare else ():
         try:
             difference = outputs.difference(target, db)
         except (EsmithError, OSError) as error:

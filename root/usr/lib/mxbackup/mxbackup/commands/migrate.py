@@ -1,0 +1,34 @@
+"""Take lists of older methods over into the rules: /etc/MXBackupDomains and static template fragments.
+
+Each event does this too. A list is taken whole or left where it is and reported; then the exit status is 1.
+What is taken is kept below /var/lib/mxbackup/replaced. No domain that was accepted is refused afterwards.
+"""
+
+from mxbackup import migration
+from mxbackup.commands import change
+
+EXAMPLES = """\
+mxbackup migrate --dry-run
+mxbackup migrate
+"""
+
+
+def add_arguments(parser):
+    change.add_options(parser)
+
+
+def run(options):
+    left = []
+
+    def migrate(db):
+        steps = list(migration.migrate(db, options.dry_run))
+        left.extend(step for step in steps if not step.done)
+        return [step for step in steps if step.done]
+
+    def describe(done):
+        steps = [{"path": step.path, "text": step.text, "done": step.done} for step in done + left]
+        return [str(step) for step in done + left] or ["There is nothing to migrate."], {"steps": steps}
+
+    # The lists that would go are still there, and hide our fragments from a comparison.
+    status = change.carry_out(options, migrate, describe, compare=False)
+    return 1 if left else status

@@ -1,0 +1,374 @@
+"""The migration: static lists of the how-to's methods one and two, and the old contrib's record, become rules.
+
+It runs in every event, so it is quick where there is nothing to do, and it may run again at any time. For each list:
+a copy is kept, the rules are written, the list is taken away, in this order; whatever stops it, no domain is lost.
+
+What was accepted stays accepted: of a HOST and a DOMAIN of one name the DOMAIN counts, and where a fragment that was
+in force goes, the rules are enabled. Nothing else becomes accepted by that: where disabled rules would come into
+force with it, and where a list holds anything that is no rule, the list stays in place and is reported.
+"""
+
+import os
+import sys
+from stat import S_ISREG
+
+from esmith import atomicfile
+from esmith.database import Database
+from esmith.errors import EsmithError
+from esmith.paths import rooted
+from mxbackup import publicsuffix, record
+from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
+
+CUSTOM = "/etc/e-smith/templates-custom"
+KEPT = "/var/lib/mxbackup/replaced"
+
+LIST = "/etc/MXBackupDomains"
+CHECK_RULES = "/var/spool/smtpd/etc/smtpd_check_rules"
+RCPTHOSTS = "/var/qmail/control/rcpthosts"
+SMTPROUTES = "/var/qmail/control/smtproutes"
+GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
+RCPTHOSTS_11 = "/var/service/qpsmtpd/config/rcpthosts"
+
+# The first line of what `mxbackup export --tar` makes.
+HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
+
+# What is larger is no list of rules.
+SIZE_LIMIT = 1 << 26
+
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-.,"
+
+
+def static(output):
+    """Return the path (str) of the static fragment for the mail file `output`, as the how-to names it."""
+    return "%s%s/%s" % (CUSTOM, output, "61MXBackupDomains" if output == CHECK_RULES else "20QandD")
+
+
+class Step:
+    """What was done with one list or the record: `path` and `text` (str), `done` (bool) where it was taken over.
+
+    `hides` (bool): it was not, and keeps the rules out of a mail file of this host.
+    """
+
+    __slots__ = ("path", "text", "done", "hides")
+
+    def __init__(self, path, text, done=True, hides=False):
+        self.path, self.text, self.done, self.hides = path, text, done, hides
+
+    def __str__(self):
+        return "%s: %s" % (self.path, self.text)
+
+
+class Unreadable(Exception):
+    """A list holds something that is no rule; the text says where and what."""
+
+
+def main():
+    """Migrate as an action of an event, printing each Step; return 0, or 1 where a list keeps rules out of a file."""
+    status = 0
+    try:
+        for step in migrate(Database()):
+            print(step, flush=True)
+            status |= step.hides
+    except (EsmithError, OSError) as error:
+        sys.stderr.write("mxbackup-migrate: %s\n" % error)
+        return 1
+    return int(status)
+
+
+def migrate(db, dry_run=False):
+    """Take over what is there, yielding a Step for each thing; none where there is nothing to do.
+
+    `db`: the configuration Database to change. With `dry_run` no file is touched; let `db` be one that is not
+    written either. Raises DatabaseError and OSError.
+    """
+    step = _normalise(db, dry_run)
+    if step:
+        yield step
+    for path, take in LISTS:
+        if os.path.lexists(rooted(path)):
+            try:
+                step = take(db, path, dry_run)
+            except FileNotFoundError:
+                # Another migration was quicker.
+                continue
+            except OSError as error:
+                step = Step(path, "%s; left in place" % error, done=False, hides=True)
+            if step:
+                yield step
+
+
+# The record.
+
+def _normalise(db, dry_run):
+    """Bring the list of rules into the form that changes write; entries that are no rules stay as they are."""
+    found = db.get(record.KEY)
+    value = "" if found is None else found.get("name")
+    if _is_normal(value):
+        return None
+    rules, ignored = record.parse(value)
+    better = format_list(rules, ignored)
+    if better == value:
+        return None
+    if not dry_run:
+        _keep("/record", ("%s=%s\n" % (record.KEY, db.value(record.KEY))).encode("utf-8", "surrogateescape"))
+    with db.transaction():
+        found = db.get(record.KEY)
+        if found is None or found.get("name") != value:
+            return None
+        found.set("name", better)
+    return Step("the record mxbackup", "its list of rules was brought into normal form; %s/record has the old one" % KEPT)
+
+
+def _is_normal(value):
+    """Tell at a glance whether changes might have written `value` (str) as it is; False means: perhaps not."""
+    try:
+        if value.encode("ascii").translate(None, _PLAIN):
+            return False
+    except UnicodeError:
+        return False
+    parts = value.split(",") if value else []
+    names = parts[::2]
+    return (
+        len(parts) % 2 == 0 and len(set(names)) == len(names) and set(parts[1::2]) <= {"0", "1"}
+        and ".," not in value
+    )
+
+
+# The lists.
+
+def _take_fragment(output, read):
+    """Return what takes over the static fragment of `output`, which would hide ours of the same name."""
+
+    def take(db, path, dry_run):
+        in_force = os.path.isdir(rooted(os.path.dirname(output)))
+        try:
+            data, found = _read(path)
+            if data.startswith(b"{# jinja2"):
+                # An administrator's own version of our fragment, not a list.
+                return None
+            if not data:
+                return Step(path, "is empty, and turns the fragment of the same name off", done=False)
+            told = _take(db, read(_lines(data, perl=True)), in_force)
+            return _retire(path, data, found, told, dry_run)
+        except Unreadable as error:
+            return Step(path, "%s; left in place, it hides the fragment of the same name" % error, False, in_force)
+
+    return take
+
+
+def _take_list(db, path, dry_run):
+    """Take over the list of method one. Where a Perl fragment reads it, it stays there, and is taken once."""
+    try:
+        data, found = _read(path)
+        needed = _is_needed()
+        if needed and _is_kept(path, data):
+            return None
+        told = _take(db, read_list(_lines(data)), False)
+        if not needed:
+            return _retire(path, data, found, told, dry_run)
+        if not dry_run:
+            _keep(path, data, found)
+        return Step(path, told + "; it stays, for %s reads it" % static(CHECK_RULES))
+    except Unreadable as error:
+        return Step(path, "%s; left in place" % error, done=False)
+
+
+def _is_needed():
+    try:
+        return b"MXBackupDomains" in _read(static(CHECK_RULES))[0]
+    except (Unreadable, OSError):
+        return False
+
+
+def _drop_follower(db, path, dry_run):
+    """Take a static fragment of ours beside rcpthosts away, once the rules give all that it gives."""
+    try:
+        data, found = _read(path)
+        if not data.startswith(HEADING.encode()):
+            return None
+        configuration = record.load(db)
+        for number, line in _lines(data):
+            name = line.strip(":@")
+            kind = configuration.rules.kinds.get(name.lstrip("."))
+            if not configuration.enabled or kind is None or (name.startswith(".") and kind != DOMAIN):
+                raise Unreadable("line %d: %s is there without a rule that is in force" % (number, printable(line)))
+        return _retire(path, data, found, "the rules give its lines now", dry_run)
+    except Unreadable as error:
+        return Step(path, "%s; left in place" % error, done=False)
+
+
+def _read(path):
+    """Return (content, stat result) of the list at `path`.
+
+    Raises FileNotFoundError, and Unreadable for what is no plain file or cannot be read.
+    """
+    try:
+        fd = os.open(rooted(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as stream:
+            found = os.fstat(fd)
+            if not S_ISREG(found.st_mode) or found.st_size > SIZE_LIMIT:
+                raise Unreadable("is no plain file of a list's size")
+            return stream.read(), found
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreadable(error.strerror) from None
+
+
+def _lines(data, perl=False):
+    """Return the (number, line) pairs of `data` (bytes) that are neither blank nor comments.
+
+    `perl`: the Perl engine runs what stands between braces, even in a comment. Raises Unreadable for that.
+    """
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    for number, line in enumerate(lines, 1):
+        if perl and ("{" in line or "}" in line):
+            raise Unreadable("line %d: this is Perl code, not a list" % number)
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+
+
+def read_list(lines):
+    """Return the rules (dict name -> kind) of /etc/MXBackupDomains: a name a line, each a DOMAIN."""
+    names = {}
+    for number, line in lines:
+        name = line.partition("#")[0].strip()
+        if name:
+            names.setdefault(_name(number, name), number)
+    return _rules(names, names)
+
+
+def read_rcpthosts(lines):
+    """Return the rules (dict name -> kind) of a fragment for qmail's rcpthosts: `d` and `.d` are a DOMAIN."""
+    plain, dotted = {}, {}
+    for number, line in lines:
+        # qmail drops blanks at the end of a line, and no others (qmail-control(5)).
+        name = line.rstrip(" \t")
+        if name.startswith("."):
+            dotted.setdefault(_name(number, name[1:]), number)
+        else:
+            plain.setdefault(_name(number, name), number)
+    return _rules(plain, dotted)
+
+
+def read_check_rules(lines):
+    """Return the rules (dict name -> kind) of `allow:ALL:ALL:` lines for obtuse smtpd: `*.d` and `*@d` are a DOMAIN."""
+    plain, dotted = {}, {}
+    for number, line in lines:
+        action, source, sender, recipients = (line.split(":") + [""] * 3)[:4]
+        if (action, source, sender) != ("allow", "ALL", "ALL") or line.count(":") != 3 or not recipients.strip():
+            raise Unreadable("line %d: %s is no line like allow:ALL:ALL:*.d *@d" % (number, printable(line)))
+        for pattern in recipients.split():
+            if not pattern.startswith(("*.", "*@")):
+                raise Unreadable("line %d: %s is neither *.NAME nor *@NAME" % (number, printable(pattern)))
+            (dotted if pattern[1] == "." else plain).setdefault(_name(number, pattern[2:]), number)
+    return _rules(plain, dotted)
+
+
+LISTS = (
+    (static(RCPTHOSTS), _take_fragment(RCPTHOSTS, read_rcpthosts)),
+    (static(RCPTHOSTS_11), _take_fragment(RCPTHOSTS_11, read_rcpthosts)),
+    (static(CHECK_RULES), _take_fragment(CHECK_RULES, read_check_rules)),
+    (LIST, _take_list),
+    (static(SMTPROUTES), _drop_follower),
+    (static(GOODRCPTTO), _drop_follower),
+)
+
+
+def _name(number, text):
+    try:
+        if text != text.strip():
+            raise RuleError(text, "begins with a blank")
+        text.encode("ascii")
+        return parse_name(text)
+    except RuleError as error:
+        raise Unreadable("line %d: %s" % (number, error))
+    except UnicodeError:
+        raise Unreadable("line %d: %s: is not ASCII" % (number, printable(text)))
+
+
+def _rules(plain, dotted):
+    """Return the rules (dict name -> kind) of names that stand alone and with a dot (dicts name -> line number)."""
+    for name, number in dotted.items():
+        if name not in plain:
+            raise Unreadable("line %d: no rule is for all names below %s and not for %s itself: add %s to the list, "
+                             "or take the line out" % (number, name, name, name))
+    for name in publicsuffix.among(list(dotted)):
+        raise Unreadable("line %d: %s %s" % (dotted[name], name, TOO_WIDE))
+    return {name: DOMAIN if name in dotted else HOST for name in plain}
+
+
+# The change.
+
+def _take(db, kinds, in_force):
+    """Put the rules `kinds` (dict name -> kind) into the record and say so (str).
+
+    `in_force`: they are accepted now, whatever the record's status. Raises Unreadable where that would bring
+    disabled rules of the record into force.
+    """
+    configuration = record.load(db)
+    old = configuration.rules.kinds
+    enabling = kinds and not configuration.enabled and (in_force or not _has_status(db))
+    hidden = [name for name, kind in old.items() if kind == DOMAIN != kinds.get(name) or name not in kinds]
+    if enabling and hidden:
+        raise Unreadable("MX Backup is disabled, and its rule for %s would come into force with this list: run "
+                         "'mxbackup enable', or remove that rule" % hidden[0])
+    change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
+    told = ["rules: %d, new ones: %d" % (len(kinds), len(change.added))]
+    wider = [rule.name for rule in change.changed]
+    wider += [name for name, kind in kinds.items() if kind == HOST and old.get(name) == DOMAIN]
+    told += ["%s is a HOST in one and a DOMAIN in the other: a DOMAIN now" % name for name in wider]
+    if enabling and record.enable(db):
+        told.append("MX Backup was disabled and is enabled now, for they were in force")
+    return "; ".join(told)
+
+
+def _has_status(db):
+    found = db.get(record.KEY)
+    return found is not None and bool(found.get("status"))
+
+
+# What is replaced.
+
+def _retire(path, data, found, told, dry_run):
+    """Keep the list and take it away."""
+    if dry_run:
+        return Step(path, told + "; it would be moved to " + KEPT + path)
+    kept = _keep(path, data, found)
+    now = os.stat(rooted(path), follow_symlinks=False)
+    if (now.st_ino, now.st_mtime_ns, now.st_size) != (found.st_ino, found.st_mtime_ns, found.st_size):
+        raise Unreadable("was changed while it was read; the next event takes it")
+    os.unlink(rooted(path))
+    return Step(path, "%s; moved to %s" % (told, kept))
+
+
+def _keep(path, data, found=None):
+    """Keep `data` (bytes) below KEPT under the name `path`, or that and a number; return the name (str)."""
+    kept = KEPT + path
+    os.makedirs(os.path.dirname(rooted(kept)), exist_ok=True)
+    for name in _names(kept):
+        try:
+            with open(rooted(name), "rb") as stream:
+                if stream.read() == data:
+                    return name
+        except FileNotFoundError:
+            mode, uid, gid = (found.st_mode & 0o7777, found.st_uid, found.st_gid) if found else (0o600, None, None)
+            atomicfile.replace(rooted(name), data, mode, uid, gid)
+            return name
+
+
+def _is_kept(path, data):
+    for name in _names(KEPT + path):
+        try:
+            with open(rooted(name), "rb") as stream:
+                if stream.read() == data:
+                    return True
+        except FileNotFoundError:
+            return False
+
+
+def _names(path):
+    yield path
+    number = 1
+    while True:
+        yield "%s.%d" % (path, number)
+        number += 1
