@@ -104,9 +104,11 @@ class World:
 
     def check(self, *arguments, inside=None, timeout=60, environment=None, python=PYTHON):
         """Run `python3 -m mxbackup check` as a friend does, with nothing installed."""
+        # To enter a mount namespace is to leave the working folder.
         return subprocess.run(
-            [*(inside or self.friend), python, "-m", "mxbackup", "check", *arguments], cwd=LIBRARY, timeout=timeout,
-            env={"PATH": os.environ["PATH"], **(environment or {})},
+            [*(inside or self.friend), "sh", "-c", 'cd "$0" && exec "$@"', str(LIBRARY),
+             python, "-m", "mxbackup", "check", *arguments],
+            env={"PATH": os.environ["PATH"], **(environment or {})}, timeout=timeout,
             stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     def stop(self):

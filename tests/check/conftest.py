@@ -1,0 +1,49 @@
+import pytest
+
+import mailfront
+from qpsmtpd import qpsmtpd
+from sandbox import Sandbox
+from world import PRIMARY, SERVER, World, possible
+
+
+@pytest.fixture(scope="session")
+def sme(tmp_path_factory):
+    """The host sme.doecom.net, a backup MX for the DOMAIN smithnet.com and the HOST mail.bar.org."""
+    host = Sandbox(tmp_path_factory.mktemp("sme")).plant()
+    host.write("/home/e-smith/db/configuration", "DomainName=doecom.net\nSystemName=sme\n")
+    (host / "/var/qmail/control").mkdir(parents=True)
+    for command in (["add", "--domain", "smithnet.com"], ["add", "mail.bar.org"]):
+        done = host.run("mxbackup", *command)
+        assert done.returncode == 0, done.stderr
+    return host
+
+
+@pytest.fixture(scope="session")
+def sme_mailfront(sme, tmp_path_factory):
+    """mailfront on that host's files: (host, port), and the folder that gets its messages."""
+    queue = tmp_path_factory.mktemp("queue")
+    with mailfront.start(sme / "/var/qmail/control", queue=queue) as server:
+        yield server.address, queue
+
+
+@pytest.fixture(scope="session")
+def sme_qpsmtpd(sme, tmp_path_factory):
+    """qpsmtpd on that host's rcpthosts: (host, port), and the maildir that gets its messages."""
+    with qpsmtpd(sme / "/var/qmail/control/rcpthosts", tmp_path_factory.mktemp("qpsmtpd")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def world(sme, tmp_path_factory):
+    """The how-to's Internet, with nsd, the backup MX and the primary in it."""
+    trouble = possible()
+    if trouble:
+        pytest.skip(trouble)
+    world = World(tmp_path_factory.mktemp("world"))
+    try:
+        world.start_dns()
+        with mailfront.start(sme / "/var/qmail/control", SERVER, 25, inside=world.server), \
+                mailfront.start(sme / "/var/qmail/control", PRIMARY, 25, "mail.smithnet.com", inside=world.server):
+            yield world
+    finally:
+        world.stop()
