@@ -1,0 +1,312 @@
+"""More than fifty rules on a host with qmail: which name is in which list, at every moment."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import mailfront
+import pytest
+
+from sandbox import ROOT
+from smtp import rcpt_answers
+
+sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
+
+from mxbackup import morercpthosts  # noqa: E402
+
+CONTROL = "/var/qmail/control/"
+CONFIGURATION = "/home/e-smith/db/configuration"
+NO_COMPILER = {"PATH": "/nonexistent"}
+
+
+def configure(host, rules, status="enabled"):
+    """Write a configuration with `rules`, a dict name -> flag."""
+    flat = ",".join(f"{name},{flag}" for name, flag in rules.items())
+    new = host.write(CONFIGURATION + ".new", "DomainName=doecom.net\nSystemName=sme\n"
+                     f"mxbackup=service|name|{flat}|status|{status}\n")
+    os.rename(new, host / CONFIGURATION)
+
+
+def some(count, first=0):
+    """Rules in output order; each third is a DOMAIN."""
+    return {f"d{number:04}.example.org": int(number % 3 == 0) for number in range(first, first + count)}
+
+
+def update(host, status=0, **environment):
+    ran = host.run("signal-event", "mxbackup-update", **environment)
+    assert (ran.returncode, bool(ran.stderr)) == (status, bool(status)), ran.stderr
+
+
+def listed(host):
+    """The entries of rcpthosts."""
+    return [line for line in host.read(CONTROL + "rcpthosts").splitlines() if line and not line.startswith("#")]
+
+
+def compiled(host):
+    """The keys in the compiled list, as tinycdb finds them."""
+    if not (host / (CONTROL + "morercpthosts.cdb")).exists():
+        return set()
+    ran = subprocess.run(["cdb", "-l", "-m", str(host / (CONTROL + "morercpthosts.cdb"))],
+                         capture_output=True, text=True, check=True)
+    return set(ran.stdout.split("\n")) - {""}
+
+
+def plain(host):
+    """The host's own names and the rules' in rcpthosts, the suffixes aside."""
+    return [entry for entry in listed(host) if not entry.startswith(".")]
+
+
+def text(host):
+    return host.read(CONTROL + "morercpthosts")
+
+
+def test_fifty_rules_stay_in_one_list(host):
+    configure(host, some(50))
+    update(host)
+    assert len(plain(host)) == 1 + 50
+    assert sorted(os.listdir(host / CONTROL)) == ["rcpthosts", "smtproutes"]
+
+
+def test_beyond_fifty_the_names_go_to_the_compiled_list_and_the_suffixes_stay(host):
+    rules = some(120)
+    configure(host, rules)
+    update(host)
+    names = list(rules)
+    assert plain(host) == ["sme.doecom.net"] + names[:50]
+    assert [entry for entry in listed(host) if entry.startswith(".")] == [
+        "." + name for name, flag in rules.items() if flag]
+    assert compiled(host) == set(names[50:])
+    assert [line for line in text(host).splitlines() if not line.startswith("#")] == names[50:]
+    before = {name: os.stat(host / CONTROL / name).st_ino for name in os.listdir(host / CONTROL)}
+    update(host)
+    assert {name: os.stat(host / CONTROL / name).st_ino for name in os.listdir(host / CONTROL)} == before
+
+
+def test_mailfront_takes_and_refuses_by_both_lists(host):
+    rules = some(120)
+    configure(host, rules)
+    update(host)
+    names = list(rules)
+    with mailfront.start(host / CONTROL, remote="192.0.2.7") as server:
+        answers = rcpt_answers(server.address, [
+            *(f"a@{name}" for name in names), f"A@{names[-1].upper()}", f"x@deep.{names[117]}",
+            f"x@deep.{names[118]}", "tomy@hotmail.com", f"x@x{names[119]}"])
+    assert [answer // 100 for answer in answers] == [2] * 122 + [5] * 3
+
+
+@pytest.mark.parametrize("how", ["expand-template", "signal-event"])
+def test_without_a_compiler_all_stay_in_rcpthosts(host, how):
+    rules = some(60)
+    configure(host, rules)
+    arguments = {"expand-template": CONTROL + "rcpthosts", "signal-event": "mxbackup-update"}
+    assert host.run(how, arguments[how], **NO_COMPILER).returncode == 0
+    assert plain(host)[1:] == list(rules) and compiled(host) == set()
+
+
+def test_an_expansion_alone_leaves_out_only_what_is_compiled_now(host):
+    configure(host, some(60))
+    update(host)
+    # Ten more rules in front: what was in the first fifty is beyond them, and not compiled.
+    rules = {**{f"a{number}.example.org": 0 for number in range(10)}, **some(60)}
+    configure(host, rules)
+    assert host.run("expand-template", CONTROL + "rcpthosts").returncode == 0
+    assert set(plain(host)[1:]) | compiled(host) == set(rules)
+    assert set(plain(host)[1:]) & compiled(host) == set()
+    (host / (CONTROL + "morercpthosts.cdb")).unlink()
+    assert host.run("expand-template", CONTROL + "rcpthosts").returncode == 0
+    assert plain(host)[1:] == list(rules)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda data: b"", lambda data: data[:2000], lambda data: data[:-8], lambda data: data[:2200],
+    lambda data: b"\0" * len(data), lambda data: b"\xff" * len(data), lambda data: data + b"x",
+    lambda data: data[:2048] + b"\xff" * 8 + data[2056:],
+])
+def test_a_damaged_compiled_list_holds_nothing(host, damage):
+    rules = some(60)
+    configure(host, rules)
+    update(host)
+    cdb = host / (CONTROL + "morercpthosts.cdb")
+    cdb.write_bytes(damage(cdb.read_bytes()))
+    assert host.run("expand-template", CONTROL + "rcpthosts").returncode == 0
+    assert plain(host)[1:] == list(rules)
+    update(host)
+    assert plain(host)[1:] == list(rules)[:50] and compiled(host) == set(list(rules)[50:])
+
+
+def test_the_administrators_lines_stay_compiled_or_not(host):
+    host.write(CONTROL + "morercpthosts", "# mine\nhand.example  \nUpper.Example\n\n.suffix.example\n")
+    host.write("/in", "+8,0:old.test->\n+12,0:hand.example->\n\n")
+    subprocess.run(["cdb", "-c", host / (CONTROL + "morercpthosts.cdb"), host / "/in"], check=True)
+    theirs = {"hand.example", "upper.example", ".suffix.example", "old.test"}
+    rules = some(55)
+    configure(host, rules)
+    update(host)
+    assert compiled(host) == theirs | set(list(rules)[50:])
+    assert text(host).startswith("# mine\nhand.example  \nUpper.Example\n\n.suffix.example\nold.test\n")
+    host.write(CONTROL + "morercpthosts", "new.test\n" + text(host).replace("hand.example", "") + "last.test")
+    update(host)
+    assert compiled(host) == theirs - {"hand.example"} | {"new.test", "last.test"} | set(list(rules)[50:])
+    configure(host, rules, "disabled")
+    update(host)
+    assert compiled(host) == theirs - {"hand.example"} | {"new.test", "last.test"}
+    assert text(host) == "new.test\n# mine\n  \nUpper.Example\n\n.suffix.example\nold.test\nlast.test\n"
+
+
+def test_without_rules_the_administrators_lists_are_not_touched(host):
+    host.write(CONTROL + "morercpthosts", "hand.example\n")
+    host.write(CONTROL + "morercpthosts.cdb", "no cdb at all")
+    configure(host, some(3))
+    update(host)
+    assert text(host) == "hand.example\n" and host.read(CONTROL + "morercpthosts.cdb") == "no cdb at all"
+
+
+@pytest.mark.parametrize("change, environment", [
+    (lambda host: configure(host, some(60), "disabled"), {}),
+    (lambda host: configure(host, {}), {}),
+    (lambda host: configure(host, some(50)), {}),
+    (lambda host: None, {"MXBACKUP_WITHHOLD": "1"}),
+    # Even where the compiler is gone.
+    (lambda host: configure(host, {}), NO_COMPILER),
+])
+def test_names_that_are_no_longer_wanted_leave_the_compiled_list(host, change, environment):
+    configure(host, some(60))
+    update(host)
+    assert compiled(host)
+    change(host)
+    update(host, **environment)
+    assert sorted(os.listdir(host / CONTROL)) == ["rcpthosts", "smtproutes"]
+
+
+def test_a_rcpthosts_of_qpsmtpds_own_is_whole(host):
+    host.write("/var/service/qpsmtpd/config/rcpthosts", "")
+    rules = some(60)
+    configure(host, rules)
+    update(host)
+    assert plain(host)[1:] == list(rules) and compiled(host) == set()
+    assert set(rules) <= set(host.read("/var/service/qpsmtpd/config/rcpthosts").split())
+
+
+def compiler(host, name, script):
+    """A PATH with a program of this `name` alone, besides the shell's."""
+    (host / "bin").mkdir()
+    program = host.write(f"/bin/{name}", f"#!/bin/sh\n{script}\n", 0o755)
+    return {"PATH": f"{program.parent}:/nonexistent"}
+
+
+def test_cdbmake_serves_too(host):
+    configure(host, some(60))
+    update(host, **compiler(host, "cdbmake", '[ $# = 2 ] && exec /usr/bin/cdb -c -t "$2" "$1"'))
+    assert compiled(host) == set(list(some(60))[50:])
+
+
+def test_qmail_newmrh_serves_too(host):
+    # As qmail's: what morercpthosts says, comments aside, in lower case.
+    host.write("/var/qmail/bin/qmail-newmrh", f"""#!/bin/sh
+cd {host / CONTROL} && grep -v '^#' morercpthosts | grep . | tr A-Z a-z |
+/usr/bin/awk '{{ printf "+%d,0:%s->\\n", length($0), $0 }} END {{ print "" }}' |
+/usr/bin/cdb -c -t morercpthosts.tmp morercpthosts.cdb
+""", 0o755)
+    host.write(CONTROL + "morercpthosts", "Hand.Example\n")
+    configure(host, some(60))
+    update(host)
+    assert compiled(host) == {"hand.example"} | set(list(some(60))[50:])
+    assert len(plain(host)) == 51
+    configure(host, some(60), "disabled")
+    update(host)
+    assert compiled(host) == {"hand.example"} and text(host) == "Hand.Example\n"
+
+
+@pytest.mark.parametrize("script", ["exit 111", "kill -9 $$", 'echo rubbish > "$4"', "exit 0"])
+def test_a_failing_compiler_fails_the_event_and_loses_no_name(host, script):
+    configure(host, some(60))
+    update(host)
+    rules = some(80)
+    configure(host, rules)
+    update(host, status=1, **compiler(host, "cdb", script))
+    assert compiled(host) == set(list(rules)[50:60])
+    assert set(plain(host)[1:]) == set(rules) - compiled(host)
+    # Nor when rules go, and the compiled list should shrink.
+    configure(host, some(55))
+    update(host, status=1, PATH=f"{host / 'bin'}:/nonexistent")
+    assert set(plain(host)[1:]) | compiled(host) >= set(some(55))
+    update(host)
+    assert compiled(host) == set(list(rules)[50:55])
+
+
+def test_a_failing_expansion_loses_no_name(host):
+    rules = some(60)
+    configure(host, rules)
+    update(host)
+    before = listed(host)
+    host.write("/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/99bad", "{ perl }\n")
+    configure(host, dict(list(rules.items())[5:]))
+    update(host, status=1)
+    assert listed(host) == before
+    assert set(before) | compiled(host) >= set(list(rules)[5:])
+    (host / "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/99bad").unlink()
+    update(host)
+    assert set(plain(host)[1:]) | compiled(host) == set(list(rules)[5:])
+    assert set(plain(host)[1:]) & compiled(host) == set()
+
+
+def test_no_moment_and_no_cut_in_which_a_name_is_in_neither(host):
+    """While rules come and go and updates are killed, each name that is always a rule is in one of the lists."""
+    always = some(70, 500)
+    configure(host, always)
+    update(host)
+    dice = random.Random(5)
+    done = threading.Event()
+    missing = []
+
+    def watch():
+        while not done.is_set():
+            # rcpthosts first: a name that moves is put into the other list before it leaves this one, so the
+            # lists are read again where one seems to be missing and something was replaced in between.
+            for _ in range(50):
+                before = identities()
+                seen = set(listed(host)) | morercpthosts.keys(
+                    (host / (CONTROL + "morercpthosts.cdb")).read_bytes())
+                if identities() == before:
+                    break
+            else:
+                continue
+            if not seen.issuperset(always):
+                missing.append(set(always) - seen)
+
+    def identities():
+        return [os.stat(host / (CONTROL + name)).st_ino for name in ("rcpthosts", "morercpthosts.cdb")]
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for turn in range(40):
+            configure(host, dict(sorted({**some(dice.randrange(120), dice.choice([0, 900])), **always}.items())))
+            process = subprocess.Popen([str(ROOT / "sbin/e-smith/signal-event"), "mxbackup-update"],
+                                       env=host.environment, start_new_session=True)
+            if turn % 4:
+                time.sleep(dice.uniform(0.01, 0.25))
+                try:
+                    os.killpg(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            process.wait(30)
+    finally:
+        done.set()
+        watcher.join()
+    assert not missing
+    update(host)
+    assert set(plain(host)[1:]) & compiled(host) == set()
+
+
+def test_two_updates_at_once(host):
+    rules = some(300)
+    configure(host, rules)
+    processes = [subprocess.Popen([str(ROOT / "sbin/e-smith/signal-event"), "mxbackup-update"],
+                                  env=host.environment) for _ in range(6)]
+    assert [process.wait(60) for process in processes] == [0] * 6
+    assert plain(host)[1:] == list(rules)[:50] and compiled(host) == set(list(rules)[50:])
