@@ -30,8 +30,8 @@ class ThrowawayHost:
 
     def install(self, dist):
         """Install the packages in the folder `dist`; returns (typed, status, output)."""
-        files = [self.root.copy(next(dist.glob(f"{name}-[0-9]*.noarch.rpm"))) for name in PACKAGES]
-        argv = ["rpm", "-Uvh", *(pathlib.Path(file).name for file in files)]
+        files = [next(dist.glob(f"{name}-[0-9]*.noarch.rpm")) for name in PACKAGES]
+        argv = ["rpm", "-Uvh", *(file.name for file in files)]
         done = self.root.rpm("-Uvh", *files, check=False)
         return " ".join(argv), done.returncode, done.stdout + done.stderr
 
@@ -40,8 +40,8 @@ class ThrowawayHost:
         return self.root / path
 
     def run(self, argv):
-        """Run `argv` there; returns (status, output)."""
-        done = self.root.run(argv)
+        """Run `argv` there as a login shell would; returns (status, output)."""
+        done = self.root.run(["sh", "-lc", 'exec "$@"', "sh", *argv])
         return done.returncode, done.stdout + done.stderr
 
     def close(self):

@@ -91,7 +91,7 @@ class ThrowawayRoot:
 
     def argv(self, argv):
         """The command (list of str) that runs `argv` inside, for whoever starts processes himself."""
-        return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--root", "--wd=/", *map(str, argv)]
+        return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--root", "--wd", *map(str, argv)]
 
     def popen(self, argv, environment=None, **options):
         """Start `argv` inside; `options` as for subprocess.Popen. The caller ends it, or close() does."""

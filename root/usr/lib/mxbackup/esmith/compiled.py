@@ -153,16 +153,18 @@ class Fragment:
         return found[-1] if found else 1
 
 
-def load(path, text):
+def load(path, text, keep=True):
     """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where it is there.
 
-    Raises TemplateError, naming the file and line, where Jinja2 refuses the text.
+    Without `keep`, what is not in the cache is not put there. Raises TemplateError, naming the file and line, where Jinja2 refuses the text.
     """
-    name = "{:08x}-{}".format(crc32(text), len(text))
+    # Two fragments of one name here do no harm: each finds the other's text, and is compiled again.
+    name = "{:08x}".format(crc32(os.fsencode(path)))
     kept = _kept(name, text)
     if kept is None:
         kept = _compile(path, text)
-        _keep(name, text, kept)
+        if keep:
+            _keep(name, text, kept)
     return Fragment(*kept)
 
 
@@ -201,14 +203,17 @@ def _compile(path, text):
         if isinstance(node, ast.Assign) and node.targets[0].id == "debug_info":
             pairs = ast.literal_eval(node.value)
             lines = [tuple(map(int, pair.split("="))) for pair in pairs.split("&") if pair]
-    simple = _is_simple(tree)
+    simple = _is_simple(tree, environment.globals)
     if simple:
         tree.body = [node for node in tree.body if getattr(node, "module", None) != "jinja2.runtime"]
     return simple, lines, compile(tree, _CODE_NAME, "exec")
 
 
-def _is_simple(tree):
-    """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can do."""
+def _is_simple(tree, jinja2_names):
+    """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can do.
+
+    `jinja2_names`: the names that Jinja2 itself gives every fragment (range, dict …); there are none of them here.
+    """
     import ast
 
     imported = {alias.name for node in tree.body
@@ -224,6 +229,9 @@ def _is_simple(tree):
             plain.update(node.args.defaults)
         elif isinstance(node, ast.FunctionDef) and node.name.startswith("block_"):
             return False
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "resolve":
+            if ast.literal_eval(node.args[0]) in jinja2_names:
+                return False
     for node in ast.walk(tree):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node in plain:
             continue

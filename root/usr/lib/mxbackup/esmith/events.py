@@ -9,14 +9,14 @@ import os
 import sys
 import time
 
-from esmith import syslog
+from esmith import handler, syslog
 from esmith.errors import EsmithError, EventError
 from esmith.paths import rooted
 
 EVENTS = "/etc/e-smith/events"
 ACTIONS = EVENTS + "/actions"
-# The first line of a handler that needs no interpreter of its own.
-_PYTHON = b"#!/usr/bin/python3 -IS\n"
+# After these the host starts again, and its services with it.
+_RESTARTING = frozenset(("post-upgrade", "bootstrap-console-save"))
 
 
 def handlers(event):
@@ -34,9 +34,9 @@ def handlers(event):
     except OSError:
         raise EventError("Can't open directory {}".format(folder)) from None
     found = [(name, folder + "/" + name) for name in names if not os.path.isdir(rooted(folder + "/" + name))]
-    if "templates2expand" in names:
+    if os.path.isdir(rooted(folder + "/templates2expand")):
         found.append(("S05generic_template_expand", ACTIONS + "/generic_template_expand"))
-    if "services2adjust" in names:
+    if os.path.isdir(rooted(folder + "/services2adjust")):
         found.append(("S90adjust-services", ACTIONS + "/adjust-services"))
     return sorted(found, key=lambda handler: os.fsencode(handler[0]))
 
@@ -60,7 +60,10 @@ def signal(event, *arguments):
             syslog.log("Skipping non-executable event handler: " + path)
             continue
         start = time.time()
-        status = _in_process(run, event) if run else _run(rooted(path), [event, *arguments])
+        if run:
+            status = _in_process(run, event)
+        else:
+            status = handler.run(rooted(path), [event, *arguments], syslog.log)
         end = time.time()
         line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
             os.path.basename(path), event, _stamp(start), _stamp(end), end - start)
@@ -83,67 +86,9 @@ def _in_process(run, event):
     """Return the wait status that the standard action `run` would have as a process of its own."""
     try:
         return 0 if run(event, syslog.log) else 256
-    except EsmithError as error:
+    except (EsmithError, OSError) as error:
         syslog.log("ERROR: {}".format(error))
         return 256
-
-
-def _run(path, arguments):
-    """Run the handler `path` with `arguments` (list of str), each line it writes to the log; return its wait status."""
-    reader, writer = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(reader)
-            os.dup2(writer, 1)
-            os.dup2(writer, 2)
-            _become(path, arguments)
-        except OSError as error:
-            os.write(2, "{}: {}\n".format(path, error.strerror).encode("utf-8", "surrogateescape"))
-        finally:
-            os._exit(127)
-    os.close(writer)
-    with open(reader, encoding="utf-8", errors="surrogateescape", newline="\n") as output:
-        for line in output:
-            syslog.log(line.rstrip("\n"))
-    return os.waitpid(child, 0)[1]
-
-
-def _become(path, arguments):
-    """Turn this child process into the handler; returns only where it cannot be executed, by OSError."""
-    with open(path, "rb") as handler:
-        source = handler.read(len(_PYTHON))
-        if source != _PYTHON:
-            os.execv(path, [path] + arguments)
-        source += handler.read()
-    _interpret(path, arguments, source)
-
-
-def _interpret(path, arguments, source):
-    """Run the Python handler in this interpreter, as a start of its own would, and exit with its status."""
-    status = 1
-    try:
-        sys.argv = [path] + arguments
-        space = {"__name__": "__main__", "__file__": path, "__builtins__": __builtins__}
-        exec(compile(source, path, "exec"), space)
-        status = 0
-    except SystemExit as stop:
-        status = stop.code
-        if status is None:
-            status = 0
-        elif not isinstance(status, int):
-            sys.stderr.write("{}\n".format(status))
-            status = 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(status & 0xFF)
 
 
 def expand_templates(event, say):
@@ -181,23 +126,29 @@ def templates_of(event):
     return sorted(found, key=os.fsencode, reverse=True)
 
 
+def _services_of(event):
+    """Return (service, the real path of its entry) for each service of the event's services2adjust, in order."""
+    folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
+    names = sorted(os.listdir(folder), key=os.fsencode)
+    return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
+
+
 def adjust_services(event, say):
     """Adjust each service of the event's services2adjust; return whether all went well. `say` takes lines (str)."""
     from esmith import services
     from esmith.database import Database
 
-    folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
+    if event in _RESTARTING:
+        return True
     configuration = Database("configuration", readonly=True)
     well = True
-    for name in sorted(os.listdir(folder), key=os.fsencode):
-        if name.startswith("."):
-            continue
+    for name, place in _services_of(event):
         record = configuration.get(name)
         if record is None:
             say("No conf db entry for service {}".format(name))
             continue
         try:
-            services.adjust(name, services.actions(folder + "/" + name), record.get("status") == "enabled", say)
+            services.adjust(name, services.actions(place), record.get("status") == "enabled", say)
         except EsmithError as error:
             say(str(error))
             well = False
@@ -210,10 +161,15 @@ def action(run, argv):
         sys.stderr.write("usage: {} EVENT\n".format(argv[0]))
         return 2
     try:
-        return 0 if run(argv[1], lambda line: print(line, flush=True)) else 1
+        return 0 if run(argv[1], _print) else 1
     except (EsmithError, OSError) as error:
         sys.stderr.write("{}: {}\n".format(os.path.basename(argv[0]), error))
         return 1
+
+
+def _print(line):
+    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.flush()
 
 
 # Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
@@ -234,10 +190,8 @@ def plan(event, *arguments):
             lines += ["    expand " + template for template in templates_of(event)]
         elif path == ACTIONS + "/adjust-services":
             lines.append(name)
-            folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
-            for service in sorted(os.listdir(folder), key=os.fsencode):
-                if not service.startswith("."):
-                    lines.append("    adjust {}: {}".format(service, " ".join(services.actions(folder + "/" + service))))
+            for service, place in _services_of(event):
+                lines.append("    adjust {}: {}".format(service, " ".join(services.actions(place))))
         elif os.access(rooted(path), os.X_OK):
             lines.append(" ".join([name, event, *arguments]))
         else:

@@ -163,23 +163,30 @@ class UsedModule:
 class Names:
     """What a fragment can name: DB, open_database, use, and each configuration record by its key.
 
-    One serves all templates of a process: a database is read again only where its file has changed.
+    One serves all templates of a process: a database is read once, and again where refresh() finds its file changed.
+    Without `keep`, compiled fragments are not put into the cache: nothing at all is written.
     """
 
-    def __init__(self):
+    def __init__(self, keep=True):
+        self.keep = keep
         self._databases = {}
 
-    def database(self, name):
-        """Return the database `name` (str) as it is now, read-only. Raises DatabaseError."""
-        from esmith.database import Database
+    def refresh(self):
+        """See the databases as they are from now on."""
+        for known in self._databases.values():
+            identity = _identity(known[0])
+            if identity != known[1]:
+                known[1] = identity
+                known[0].reload()
 
+    def database(self, name):
+        """Return the database `name` (str), read-only. Raises DatabaseError."""
         known = self._databases.get(name)
         if known is None:
-            known = self._databases[name] = [Database(name, readonly=True), None]
-            known[1] = _identity(known[0])
-        elif _identity(known[0]) != known[1]:
-            known[1] = _identity(known[0])
-            known[0].reload()
+            from esmith.database import Database
+
+            database = Database(name, readonly=True)
+            known = self._databases[name] = [database, _identity(database)]
         return known[0]
 
     def find(self, name, missing):
@@ -270,7 +277,7 @@ def _run(path, text, names):
     fragment = None
     try:
         with _Clock():
-            fragment = compiled.load(path, text)
+            fragment = compiled.load(path, text, names.keep)
             pieces = []
             size = 0
             for piece in fragment.pieces(names):

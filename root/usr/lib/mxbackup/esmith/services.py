@@ -1,8 +1,8 @@
 """Adjusts services: through systemd, or a supervisor's control pipe (daemontools, runit); a disabled one is stopped."""
 
 import os
-import subprocess
 
+from esmith import handler
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
@@ -95,12 +95,8 @@ def _by_systemd(service, wanted, enabled, say):
             # As with the Perl engine, not to be there is no failure: the service may belong to no package here.
             say("serviceControl: startScript not found for service {}".format(service))
             continue
-        command = [rooted("/usr/bin/systemctl"), *_SYSTEMCTL.get(step, (step,)), service + ".service"]
-        try:
-            status = subprocess.call(command, stdin=subprocess.DEVNULL)
-        except OSError as error:
-            raise ServiceError("{}: {}".format(command[0], error.strerror)) from None
-        if status:
-            failures.append("{} failed: status {}".format(" ".join(command), status))
+        arguments = [*_SYSTEMCTL.get(step, (step,)), service + ".service"]
+        if handler.run(rooted("/usr/bin/systemctl"), arguments, say):
+            failures.append("systemctl {} failed".format(" ".join(arguments)))
     if failures:
         raise ServiceError("; ".join(failures))

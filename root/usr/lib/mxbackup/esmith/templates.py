@@ -102,6 +102,10 @@ class _Template:
         except OSError as error:
             raise TemplateError("Could not expand {}: {}".format(self.output, error.strerror)) from None
 
+    def refresh(self):
+        """See the databases as they are now: only under the output's lock, lest older data replace newer."""
+        self._names.refresh()
+
     def content(self):
         """Return what the output shall be (bytes)."""
         return self._finished(self._pieces())
@@ -156,11 +160,11 @@ def _as_fragment(lines):
 
 
 def render(path, queue=QUEUE, names=None):
-    """Return the whole content (bytes) that an expansion of the template `path` (str) would write; nothing is written.
+    """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
 
-    Raises TemplateError, naming the fragment and the line.
+    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and the line.
     """
-    return _desired(_Template(path, None, queue, names))[1]
+    return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
 
 
 def _desired(template):
@@ -169,7 +173,7 @@ def _desired(template):
     if template.metadata.delete:
         return current, None
     if template.metadata.adopt and current:
-        with Written(template.output) as written:
+        with Written(template.output, looking=True) as written:
             adopting = not written.known()
         if adopting:
             return current, template.adopting(current)
@@ -183,7 +187,7 @@ def diff(path, output=None, queue=QUEUE):
     """
     from difflib import unified_diff
 
-    template = _Template(path, output, queue)
+    template = _Template(path, output, queue, fragment.Names(keep=False))
     current, content = _desired(template)
     lines = [(text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (current, content)]
     names = [template.output if text is not None else "/dev/null" for text in (current, content)]
@@ -203,17 +207,18 @@ def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=Fa
     Raises TemplateError: then the output is as it was.
     """
     template = _Template(path, output, queue, names, warn)
-    with Written(template.output) as written:
-        found, current = template.current()
-        try:
+    try:
+        with Written(template.output) as written:
+            current = template.current()[1]
             if template.metadata.delete:
                 return _delete(template, current, written)
+            template.refresh()
             adopting = template.metadata.adopt and current and not written.known()
             content = template.adopting(current) if adopting else template.content()
-            return _replace(template, found, current, content, written, reset)
-        except OSError as error:
-            raise TemplateError("Could not expand {}: {}; it is as it was".format(
-                template.output, error.strerror or error)) from None
+            return _replace(template, content, written, reset)
+    except OSError as error:
+        raise TemplateError("Could not expand {}: {}; it is as it was".format(
+            template.output, error.strerror or error)) from None
 
 
 def _delete(template, current, written):
@@ -225,9 +230,11 @@ def _delete(template, current, written):
     return True
 
 
-def _replace(template, found, current, content, written, reset):
+def _replace(template, content, written, reset):
     from esmith import atomicfile
 
+    # Once more, for somebody may have edited it while the fragments took their time.
+    found, current = template.current()
     mode, uid, gid = _ownership(template, None if reset else found)
     if current == content:
         # Even where the content is right already, mode and owner are made so.
@@ -301,7 +308,11 @@ def _save(template, current):
         _make_room(save, template)
     except FileNotFoundError:
         pass
-    _copy(template.place, current, save)
+    try:
+        # The very file, with all that belongs to it.
+        os.link(template.place, save)
+    except OSError:
+        _copy(template.place, current, save)
     template._warn("WARNING: {} was changed by another hand than the engine's: kept as {}".format(
         template.output, template.output + SAVE))
 
@@ -316,7 +327,7 @@ def _make_room(save, template):
 
 
 def _copy(path, content, save):
-    """Give the file `path` the second name `save`; where that cannot be, copy its `content` (bytes)."""
+    """Write the `content` (bytes) of the file `path` to `save`, for the same owner and mode."""
     from esmith import atomicfile
 
     found = os.stat(path)

@@ -22,24 +22,27 @@ class Written:
     """The record of one output, locked while in a `with`: one expansion of a file at a time.
 
     Where the record cannot be kept (another user than root, a read-only disk) nothing is known, and so everything
-    counts as somebody's edit.
+    counts as somebody's edit. With `looking` nothing is written and nothing locked.
     """
 
-    def __init__(self, output):
+    def __init__(self, output, looking=False):
         self._output = output
+        self._looking = looking
         self._descriptor = None
         self._digests = []
 
     def __enter__(self):
         folder = rooted(FOLDER)
         name = _digest(os.fsencode(self._output))
+        flags = os.O_RDONLY if self._looking else os.O_RDWR | os.O_CREAT
         try:
-            os.makedirs(folder, 0o700, exist_ok=True)
-            self._descriptor = os.open(
-                os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            if not self._looking:
+                os.makedirs(folder, 0o700, exist_ok=True)
+            self._descriptor = os.open(os.path.join(folder, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError:
             return self
-        flock(self._descriptor, LOCK_EX)
+        if not self._looking:
+            flock(self._descriptor, LOCK_EX)
         for line in os.pread(self._descriptor, 1 << 16, 0).splitlines():
             digest = line.partition(b" ")[0].decode("ascii", "replace")
             if len(digest) == 64:

@@ -4,7 +4,7 @@ import os
 import sys
 
 from esmith import events
-from esmith.errors import EventError
+from esmith.errors import EsmithError
 
 USAGE = """usage:
     {0} [--dry-run] eventname [arg1 [arg2...]]
@@ -33,9 +33,9 @@ def main(argv):
         return 2
     try:
         if dry:
-            sys.stdout.write("".join(line + "\n" for line in events.plan(*arguments)))
+            sys.stdout.buffer.write(b"".join(os.fsencode(line) + b"\n" for line in events.plan(*arguments)))
             return 0
         return events.signal(*arguments)
-    except EventError as error:
+    except EsmithError as error:
         sys.stderr.write("{}\n".format(error))
         return 1 if arguments[0] == "actions" else 2

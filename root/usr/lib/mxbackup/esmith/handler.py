@@ -1,0 +1,73 @@
+"""Runs a program, or a Python handler in a fork of this interpreter, and hands on what it writes line by line."""
+
+import os
+import sys
+
+# The first line of a handler that needs no interpreter of its own: it would start just this one.
+_PYTHON = b"#!/usr/bin/python3 -IS\n"
+
+
+def run(path, arguments, say):
+    """Run the file `path` (str) with `arguments` (list of str) and return its wait status (see wait(2)).
+
+    `say` takes each line (str) of its standard output and standard error. It may take its time: there is no limit.
+    A file that cannot be executed gives a line that says so, and exit status 127.
+    """
+    reader, writer = os.pipe()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reader)
+            os.dup2(writer, 1)
+            os.dup2(writer, 2)
+            _become(path, arguments)
+        except OSError as error:
+            os.write(2, os.fsencode("{}: {}\n".format(path, error.strerror)))
+        finally:
+            os._exit(127)
+    os.close(writer)
+    with open(reader, encoding="utf-8", errors="surrogateescape", newline="\n") as output:
+        for line in output:
+            say(line.rstrip("\n"))
+    return os.waitpid(child, 0)[1]
+
+
+def _become(path, arguments):
+    """Turn this child process into the handler; comes back only by an OSError, where it cannot be executed."""
+    with open(path, "rb") as handler:
+        if handler.read(len(_PYTHON)) == _PYTHON:
+            handler.seek(0)
+            _interpret(path, arguments, handler.read())
+    os.execv(path, [path] + arguments)
+
+
+def _interpret(path, arguments, source):
+    """Run Python `source` (bytes) as a start of `path` in an interpreter of its own would, and end this process."""
+    import atexit
+
+    status = 1
+    # What the parent wants done at its exit is not this process's to do.
+    atexit._clear()
+    try:
+        main = sys.modules["__main__"] = type(sys)("__main__")
+        main.__file__ = path
+        main.__builtins__ = __builtins__
+        sys.argv = [path] + arguments
+        exec(compile(source, path, "exec"), main.__dict__)
+        status = 0
+    except SystemExit as stop:
+        status = stop.code
+        if status is None:
+            status = 0
+        elif not isinstance(status, int):
+            sys.stderr.write("{}\n".format(status))
+            status = 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status & 0xFF)
