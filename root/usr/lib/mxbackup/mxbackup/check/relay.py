@@ -164,7 +164,7 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     stranger_below = f"postmaster@{below(domain)}"
     routed = (f"@{domain}:user@{STRANGER}", f'"user@{domain}"@{STRANGER}')
     primarys_business = (f"user%{STRANGER}@{domain}", f"{STRANGER}!user@{domain}")
-    recipients = [postmaster] if relays else [postmaster, stranger_below, *routed, *primarys_business]
+    recipients = [postmaster] if relays and inside else [postmaster, stranger_below, *routed, *primarys_business]
     answers = ask(server, recipients, courtesy, deadline, transcript, message)
     findings = []
 
