@@ -23,7 +23,8 @@ def cases(folder):
             return command("setprop", middle, *(word for p in properties for word in (p, f"value{number}")))
 
         records = f"{count:,} records"
-        yield Case(f"db getprop, {records}", command("getprop", middle, "status"), getprop, environment, rounds)
+        title = f"db getprop, {records}"
+        yield Case(title, command("getprop", middle, "status"), getprop, environment, rounds)
         title = "db setprop" + (f" of {len(properties)}" if len(properties) > 1 else "") + f", {records}"
         yield Case(title, change, setprop, environment, rounds)
         yield Case(f"db show, {records}", command("show"), show, environment, rounds)

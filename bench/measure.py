@@ -1,7 +1,7 @@
 """How long a command takes, in multiples of what starting Python takes in the same minute.
 
-A module of bench/ has `cases(folder)`, a generator: it prepares what it needs below `folder` (a pathlib.Path),
-yields a Case, which is measured there and then, and clears up when it goes on.
+A module of bench/ has `cases(folder)`, a generator: it prepares what it needs below `folder`
+(a pathlib.Path), yields a Case, which is measured there and then, and clears up when it goes on.
 """
 
 import os
@@ -16,9 +16,9 @@ CLEARLY = 1.1
 class Case:
     """A command and the most it may take.
 
-    `argv`: list of str, or a function of the round's number (int) that gives one. `limit`: in units, None where
-    there is none. `environment`: dict, added to the caller's. `rounds`: how often it is run. `status`: the exit
-    status it must have.
+    `argv`: list of str, or a function of the round's number (int) that gives one. `limit`: in units, None
+    where there is none. `environment`: dict, added to the caller's. `rounds`: how often it is run.
+    `status`: the exit status it must have.
     """
 
     def __init__(self, title, argv, limit, environment=None, rounds=40, status=0):

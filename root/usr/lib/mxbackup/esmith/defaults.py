@@ -81,7 +81,7 @@ def _complete(database, key, defaults, forced):
 
 
 def _read(folder, say):
-    """The values that files below `folder` give, {key: {property: value}} of str, and whether all could be read."""
+    """What files below `folder` give, {key: {property: value}} of str, and whether all could be read."""
     values, good = {}, True
     for key in _names(folder, say):
         place = folder + "/" + key

@@ -1,7 +1,8 @@
 """The lock that every writer of a database holds, the Perl engine's too: flock(2) on FILE.lock."""
 
 import os
-from fcntl import LOCK_EX, flock
+from _signal import SIGURG
+from fcntl import F_SETLEASE, F_SETSIG, F_UNLCK, F_WRLCK, LOCK_EX, fcntl, flock
 
 from esmith.atomicfile import names
 
@@ -33,28 +34,24 @@ class Lock:
         if self._fd is None:
             return
         try:
-            # A Perl writer that waits does not look whether its lock file is still there.
-            if self.held() and not _waited_for(self._fd):
+            # A Perl writer that waits takes a file that is gone for the lock; it removes it after use.
+            if self.held() and not _open_elsewhere(self._fd):
                 os.unlink(self._path)
         finally:
             os.close(self._fd)
             self._fd = None
 
 
-def _waited_for(fd):
-    """Whether somebody is blocked on a lock of the open file `fd`, as far as /proc/locks (proc(5)) shows."""
-    inode = b":%d " % os.fstat(fd).st_ino
+def _open_elsewhere(fd):
+    """Whether the file open as `fd` (int) is open once more: only then is there no lease to be had (fcntl(2))."""
+    # Whoever opens it within these microseconds makes the kernel send a signal; this one is ignored.
+    fcntl(fd, F_SETSIG, SIGURG)
     try:
-        locks = os.open("/proc/locks", os.O_RDONLY | os.O_CLOEXEC)
+        fcntl(fd, F_SETLEASE, F_WRLCK)
+    except BlockingIOError:
+        return True
     except OSError:
+        # Not every file system has leases.
         return False
-    try:
-        text = b""
-        while True:
-            part = os.read(locks, 1 << 16)
-            if not part:
-                break
-            text += part
-    finally:
-        os.close(locks)
-    return any(b" -> " in line and inode in line for line in text.splitlines())
+    fcntl(fd, F_SETLEASE, F_UNLCK)
+    return False

@@ -7,16 +7,20 @@ from esmith.paths import rooted
 _PRIORITY = 17 * 8 + 6
 # The kernel's longest name of a Unix socket is 108 bytes with its final zero.
 _LONGEST_NAME = 107
+# More than any log keeps of a line, less than a datagram holds.
+_LONGEST_TEXT = 1 << 16
+# Seconds that a log may take to read a line. A log that took longer once is not waited for again.
+_patience = 1
 
 
-def log(text, program="esmith"):
-    """Send `text` (str) as one datagram to /dev/log; where nobody listens it is dropped.
+def log(*texts, program="esmith"):
+    """Send each text (str) as one datagram to /dev/log; where nobody listens it is dropped.
 
-    Bytes outside ASCII become `_`, each; it never waits for a log that does not read.
+    Each byte outside ASCII becomes `_`. A log that does not read delays the process for a second at most.
     """
+    global _patience
     import _socket
 
-    message = os.fsencode(text).decode("ascii", "replace").replace("\ufffd", "_")
     header = "<%d>%s[%d]: " % (_PRIORITY, program, os.getpid())
     path = os.fsencode(rooted("/dev/log"))
     folder = None
@@ -26,10 +30,13 @@ def log(text, program="esmith"):
             if len(path) > _LONGEST_NAME:
                 folder = os.open(os.path.dirname(path), os.O_PATH | os.O_CLOEXEC)
                 path = b"/proc/self/fd/%d/log" % folder
-            # One second for a busy log, and then the line is given up.
-            sender.settimeout(1)
+            sender.settimeout(_patience)
             sender.connect(path)
-            sender.send((header + message).encode("ascii"))
+            for text in texts:
+                message = os.fsencode(text)[:_LONGEST_TEXT].decode("ascii", "replace").replace("\ufffd", "_")
+                sender.send((header + message).encode("ascii"))
+        except _socket.timeout:
+            _patience = 0
         finally:
             sender.close()
             if folder is not None:
