@@ -144,13 +144,14 @@ class Fragment:
 
     def line(self, traceback):
         """Return the line number of the fragment that `traceback` went through last (1 where it cannot be told)."""
-        number = 0
+        number = 1
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == _CODE_NAME:
-                number = traceback.tb_lineno
+                # What Jinja2 puts before the code of the first line (stand-ins for unknown filters) tells nothing.
+                found = [line for line, code_line in self._lines if code_line <= traceback.tb_lineno]
+                number = found[-1] if found else number
             traceback = traceback.tb_next
-        found = [line for line, code_line in self._lines if code_line <= number]
-        return found[-1] if found else 1
+        return number
 
 
 def load(path, text, keep=True):
@@ -212,7 +213,7 @@ def _compile(path, text):
 def _is_simple(tree, jinja2_names):
     """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can do.
 
-    `jinja2_names`: the names that Jinja2 itself gives every fragment (range, dict …); there are none of them here.
+    `jinja2_names`: the names that Jinja2 itself gives every fragment (range, dict ...); there are none of them here.
     """
     import ast
 

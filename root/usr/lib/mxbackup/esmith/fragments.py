@@ -298,9 +298,11 @@ def _reason(error):
     reason = " ".join(str(error).split())
     if isinstance(error, (EsmithError, _TimeUp)):
         return reason
+    where = ""
     traceback = error.__traceback__
-    while traceback.tb_next is not None:
+    while traceback is not None:
+        source = traceback.tb_frame.f_code.co_filename
+        if os.path.isabs(source) and source not in (__file__, compiled.__file__):
+            where = " (in {} line {})".format(source, traceback.tb_lineno)
         traceback = traceback.tb_next
-    source = traceback.tb_frame.f_code.co_filename
-    where = " (in {} line {})".format(source, traceback.tb_lineno) if os.path.isabs(source) else ""
     return "{}{}{}".format(type(error).__name__, ": " + reason if reason else "", where)

@@ -299,7 +299,7 @@ def _adopt(template):
 
 
 def _save(template, current):
-    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as FILE.esmith-save.1 …"""
+    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as FILE.esmith-save.1 ..."""
     save = template.place + SAVE
     try:
         with open(save, "rb") as saved:
