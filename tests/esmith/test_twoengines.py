@@ -114,7 +114,8 @@ def test_every_shipped_fragment_of_the_contrib_has_the_shape():
     # The core fragments of hosts without e-smith are Jinja2 alone: there is no Perl engine to read them.
     shipped = [path for path in templates.rglob("*") if path.is_file() and b"$OUT" in path.read_bytes()]
     assert len(shipped) >= 4
-    for path in shipped:
+    # A link to the same fragment of another mail server asks for that one.
+    for path in {path.resolve() for path in shipped}:
         assert shape_faults(str(path.relative_to(templates)), path.read_bytes()) == [], path
 
 
