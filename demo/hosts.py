@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CHECKOUT / "tests"))
+sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests/check")]
 
 from sandbox import Sandbox
 from throwaway_root import ThrowawayRoot, distribution_package
