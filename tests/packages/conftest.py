@@ -1,0 +1,102 @@
+import fcntl
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from sandbox import CHECKOUT, Syslog
+from throwaway_root import ThrowawayRoot, Unavailable, distribution_package
+
+import hosts
+
+
+def once(tmp_path_factory, name, make):
+    """Return the folder `name` that `make(folder)` filled, once for all processes of this test run."""
+    # Under pytest-xdist each process has a folder of its own in that of the run.
+    shared = tmp_path_factory.getbasetemp()
+    if shared.name.startswith("popen-"):
+        shared = shared.parent
+    folder, done = shared / name, shared / f"{name}.done"
+    with open(shared / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+class Built:
+    """The packages, by name: built.utf8, built.latin1, built.engine (pathlib.Path of the RPM)."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.utf8, = folder.glob("smeserver-mxbackup-utf8-*.noarch.rpm")
+        self.latin1, = set(folder.glob("smeserver-mxbackup-*.noarch.rpm")) - {self.utf8}
+        self.engine, = folder.glob("e-smith-python-*.noarch.rpm")
+        self.version = self.utf8.name.split("-")[3]
+        self.sources = sorted(folder.glob("*.src.rpm"))
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """The packages of this checkout, its uncommitted changes included."""
+    if shutil.which("rpmbuild") is None:
+        pytest.skip("building the packages takes rpmbuild")
+    return Built(once(tmp_path_factory, "built", lambda folder: subprocess.run(
+        [str(CHECKOUT / "packaging/build-rpms"), "--worktree", str(folder)], check=True)))
+
+
+@pytest.fixture(scope="session")
+def around(tmp_path_factory):
+    """The packages of others (a folder): what Debian provides, a Perl engine, the Perl contribs, newer ones."""
+    def make(folder):
+        distribution_package(folder)
+        hosts.build_perl_engine(folder)
+        hosts.build_perl_contribs(folder)
+    return once(tmp_path_factory, "around", make)
+
+
+@pytest.fixture(scope="session")
+def newer(tmp_path_factory):
+    """The packages of this checkout as version 9.0.0 would be, to go back from."""
+    def make(folder):
+        tree = folder / "tree"
+        shutil.copytree(CHECKOUT, tree, symlinks=True, ignore=shutil.ignore_patterns(
+            ".git", ".venv", "dist", "build", "__pycache__", ".pytest_cache", ".hypothesis"))
+        spec = tree / "smeserver-mxbackup.spec"
+        spec.write_text(re.sub(r"(?m)^(Version: +).*", r"\g<1>9.0.0", spec.read_text()))
+        subprocess.run([str(tree / "packaging/build-rpms"), str(folder)], check=True)
+        shutil.rmtree(tree)
+    return Built(once(tmp_path_factory, "newer", make))
+
+
+@pytest.fixture
+def root(around):
+    """A throwaway root in which rpm knows what Debian has, with a syslog socket (root.syslog)."""
+    try:
+        root = ThrowawayRoot()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with root:
+        root.syslog = Syslog(root / "dev/log")
+        root.rpm("-U", around / "debian-provides-1-1.noarch.rpm")
+        try:
+            yield root
+        finally:
+            root.syslog.close()
+
+
+@pytest.fixture
+def python_host(root):
+    """A qmail host without e-smith, whose rcpthosts was written by hand."""
+    return hosts.Host(root)
+
+
+@pytest.fixture
+def perl_host(root, around):
+    """A host with a Perl-like e-smith-lib and its core fragments."""
+    root.rpm("-U", around / "e-smith-lib-11.0.0-1.noarch.rpm")
+    return hosts.Host(root, perl=True)
