@@ -81,11 +81,12 @@ def _run(command, *arguments):
 
 def has_other_fragments(path):
     """Tell whether the template of `path` (str, not rooted) has a fragment that is not ours (bool)."""
-    for folder in TEMPLATES:
+    for folder in [rooted(queue + path) for queue in TEMPLATES]:
         try:
-            names = os.listdir(rooted(folder + path))
+            names = os.listdir(folder)
         except OSError:
             continue
-        if any(name not in FRAGMENTS and not name.startswith("template-") for name in names):
-            return True
+        for name in names:
+            if name not in FRAGMENTS and not name.startswith("template-") and os.path.isfile(folder + "/" + name):
+                return True
     return False

@@ -93,7 +93,8 @@ def add(new, db=None, dry_run=False):
                 change.unchanged.append(rule)
                 continue
             kinds[rule.name] = rule.kind
-        return ignored
+        # What was refused under such a name is good now.
+        return [entry for entry in ignored if rules.tidy(entry.name) not in kinds]
 
     return _edit(edit, db, dry_run)
 

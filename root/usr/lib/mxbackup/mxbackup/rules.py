@@ -161,21 +161,25 @@ def parse_name(text):
 
     Raises RuleError.
     """
-    name = text.strip(" \t")
+    name = text
     try:
         name.encode("ascii")
     except UnicodeError:
         try:
-            name = idn.a_labels(name)
+            name = idn.a_labels(text.strip(" \t"))
         except ValueError as error:
             raise RuleError(text, str(error)) from None
-    name = name.lower()
-    if name.endswith("."):
-        name = name[:-1]
+    name = tidy(name)
     reason = "is empty" if not name else fault([name])
     if reason:
         raise RuleError(text, reason)
     return name
+
+
+def tidy(text):
+    """Return `text` (str) without what surrounds a name: blanks, a final dot, upper case."""
+    name = text.strip(" \t").lower()
+    return name[:-1] if name.endswith(".") else name
 
 
 def parse_pairs(pairs, public_suffixes):
