@@ -43,7 +43,8 @@ def update(host, status=0, **environment):
 
 def listed(host):
     """The entries of rcpthosts."""
-    return [line for line in host.read(CONTROL + "rcpthosts").splitlines() if line and not line.startswith("#")]
+    lines = host.read(CONTROL + "rcpthosts").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def compiled(host):
@@ -255,7 +256,7 @@ def test_a_failing_expansion_loses_no_name(host):
 
 
 def test_no_moment_and_no_cut_in_which_a_name_is_in_neither(host):
-    """While rules come and go and updates are killed, each name that is always a rule is in one of the lists."""
+    """While rules come and go and updates are killed, a name that is always a rule is in one of the lists."""
     always = some(70, 500)
     configure(host, always)
     update(host)
@@ -285,7 +286,8 @@ def test_no_moment_and_no_cut_in_which_a_name_is_in_neither(host):
     watcher.start()
     try:
         for turn in range(40):
-            configure(host, dict(sorted({**some(dice.randrange(120), dice.choice([0, 900])), **always}.items())))
+            others = some(dice.randrange(120), dice.choice([0, 900]))
+            configure(host, dict(sorted({**others, **always}.items())))
             process = subprocess.Popen([str(ROOT / "sbin/e-smith/signal-event"), "mxbackup-update"],
                                        env=host.environment, start_new_session=True)
             if turn % 4:
