@@ -93,7 +93,10 @@ def _transaction(dialogue, recipient, senders):
     while True:
         reply = dialogue.mail(senders[0])
         if reply.accepted:
-            return dialogue.rcpt(recipient)
+            reply = dialogue.rcpt(recipient)
+            if not (reply.accepted or reply.put_off or reply.refused):
+                raise smtp.DialogueError(f"{dialogue.server}: what it says to RCPT is not SMTP: {reply}")
+            return reply
         if len(senders) == 1:
             raise smtp.DialogueError(f"{dialogue.server}: it refuses the sender <{senders[0]}>: {reply}")
         del senders[0]

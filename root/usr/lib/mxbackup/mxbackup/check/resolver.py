@@ -72,11 +72,12 @@ def ask(server, name, kind, deadline):
     for seconds in PATIENCE:
         try:
             question = dns.message.make_query(name, kind)
-            response = dns.query.udp(question, server.host, timeout=max(0.01, deadline.left(seconds)),
-                                     port=server.port, ignore_unexpected=True)
-            if response.flags & dns.flags.TC:
-                response = dns.query.tcp(question, server.host, port=server.port,
-                                         timeout=max(0.01, deadline.left(PATIENCE[-1])))
+            answer = dns.query.udp(question, server.host, timeout=max(0.01, deadline.left(seconds)),
+                                   port=server.port, ignore_unexpected=True)
+            if answer.flags & dns.flags.TC:
+                answer = dns.query.tcp(question, server.host, port=server.port,
+                                       timeout=max(0.01, deadline.left(PATIENCE[-1])))
+            response = answer
             break
         except dns.exception.Timeout:
             if not deadline.left():

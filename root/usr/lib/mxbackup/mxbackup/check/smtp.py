@@ -80,15 +80,14 @@ class Dialogue:
             try:
                 self._socket = socket.create_connection(
                     (address, self.server.port), max(0.001, self.deadline.left(CONNECT_SECONDS)))
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.local, self.peer = self._socket.getsockname()[0], address
                 break
             except (OSError, OverflowError) as error:
                 trouble = "no answer" if isinstance(error, socket.timeout) else error.strerror or str(error)
                 self._say(f"telnet: Unable to connect: {trouble}")
         else:
             raise DialogueError(f"{self.server}: no connection ({trouble})")
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.local = self._socket.getsockname()[0]
-        self.peer = self._socket.getpeername()[0]
         self._say(f"Connected to {self.server.host}.")
         self._say("Escape character is '^]'.")
         greeting = self._reply(closing=Busy)

@@ -1,0 +1,147 @@
+"""Name servers that fail, loop, lie, babble or keep silent: each ends in a verdict in time."""
+
+import json
+import os
+import struct
+import subprocess
+import time
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from hostile import lines, udp
+from world import LIBRARY
+
+SECONDS = 4
+
+
+def reply(*records, rcode="NOERROR", flags=dns.flags.AA, question=None):
+    """Return an answerer that gives `records`, (name, type, *values) each, to every question."""
+    def answer(wire):
+        asked = dns.message.from_wire(wire)
+        response = dns.message.make_response(question(asked) if question else asked)
+        response.flags |= flags
+        response.set_rcode(dns.rcode.from_text(rcode))
+        if str(asked.question[0].name).startswith("smithnet") or rcode != "NOERROR":
+            response.answer = [dns.rrset.from_text(name, 60, "IN", kind, *values) for name, kind, *values in records]
+        return response.to_wire(max_size=65535)
+    return answer
+
+
+def silent(question):
+    return None
+
+
+def garbage(question):
+    return os.urandom(300)
+
+
+def garbage_with_the_right_number(question):
+    return question[:2] + b"\x84\x00" + b"\xff" * 60
+
+
+def pointer_to_itself(question):
+    return question[:2] + b"\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00" + question[12:] + b"\xc0" + bytes([len(question)])
+
+
+def empty(question):
+    return b""
+
+
+def cut_off(question):
+    return reply(("smithnet.com.", "MX", "0 mail.smithnet.com."))(question)[:-7]
+
+
+def another_number(question):
+    return struct.pack("!H", (question[0] << 8 | question[1]) ^ 1) + question[2:]
+
+
+def another_question(question):
+    return reply(question=lambda asked: dns.message.make_query("bank.example.", "MX", id=asked.id))(question)
+
+
+TOO_MANY = [("smithnet.com.", "MX", *(f"{n} mx{n}.smithnet.com." for n in range(500)))]
+CHAIN = [("smithnet.com.", "CNAME", "smithnet0.com.")] + [
+    (f"smithnet{n}.com.", "CNAME", f"smithnet{n + 1}.com.") for n in range(50)]
+
+HOSTILE = {
+    "silent": (silent, "no answer in time"),
+    "garbage": (garbage, ""),
+    "garbage with the right number": (garbage_with_the_right_number, ""),
+    "pointer to itself": (pointer_to_itself, ""),
+    "empty": (empty, ""),
+    "cut off": (cut_off, "makes no sense"),
+    "another number": (another_number, ""),
+    "another question": (another_question, ""),
+    "SERVFAIL": (reply(rcode="SERVFAIL"), "SERVFAIL"),
+    "REFUSED": (reply(rcode="REFUSED"), "REFUSED"),
+    "knows nothing": (reply(flags=0), "it does not know, the zone is not its own"),
+    "chain of aliases": (reply(*CHAIN), "more than 8 CNAME records in a row"),
+    "alias to elsewhere": (reply(("smithnet.com.", "CNAME", "other.example.")), "is an alias (CNAME) of other.example"),
+}
+
+
+def check(address, *arguments, seconds=SECONDS):
+    start = time.monotonic()
+    done = subprocess.run(
+        ["/usr/bin/python3", "-m", "mxbackup", "check", "--json", "--only", "dns", "--timeout", str(seconds),
+         "--server", "111.112.113.114", "--name", "mail.doecom.net", "--nameserver", "%s:%d" % address,
+         *arguments, "smithnet.com"],
+        cwd=LIBRARY, env={"PATH": os.environ["PATH"], "ESMITH_ROOT": "/nonexistent"},
+        capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)["verdicts"][-1], time.monotonic() - start
+
+
+@pytest.mark.parametrize("answer, text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_name_server_ends_in_a_verdict(answer, text):
+    with udp(answer) as address:
+        status, verdict, seconds = check(address)
+    assert (status, verdict["state"]) == (2, "unchecked"), verdict
+    assert text in verdict["findings"][0]["text"]
+    assert seconds < SECONDS + 1
+
+
+def test_a_circle_of_aliases_is_a_fault():
+    circle = reply(("smithnet.com.", "CNAME", "b.org."), ("b.org.", "CNAME", "smithnet.com."))
+    with udp(circle) as address:
+        status, verdict, _ = check(address)
+    assert (status, verdict["findings"][0]["text"]) == (1, "the CNAME records of smithnet.com run in a circle")
+
+
+def test_hundreds_of_exchangers_do_not_keep_it_busy():
+    def over_tcp(connection):
+        wire = reply(*TOO_MANY)(connection.recv(4096)[2:])
+        connection.sendall(struct.pack("!H", len(wire)) + wire)
+
+    with udp(reply(flags=dns.flags.AA | dns.flags.TC), over_tcp) as address:
+        _, verdict, seconds = check(address)
+    assert "only the first 10 of 500 MX records were looked at" in [finding["text"] for finding in verdict["findings"]]
+    assert seconds < SECONDS + 1
+
+
+@pytest.mark.parametrize("over_tcp", [
+    lambda connection: connection.recv(4096),
+    lambda connection: [connection.sendall(b"\xff\xff") or time.sleep(0.2) for _ in lines(connection)],
+    lambda connection: [connection.sendall(b"\xff") or time.sleep(0.1) for _ in range(200)],
+    lambda connection: connection.sendall(b"\x00\x00"),
+], ids=["hangs up", "silent", "a byte a moment", "nothing"])
+def test_a_cut_answer_whose_rest_never_comes(over_tcp):
+    with udp(reply(flags=dns.flags.AA | dns.flags.TC), over_tcp) as address:
+        status, verdict, seconds = check(address)
+    assert (status, verdict["state"]) == (2, "unchecked")
+    assert seconds < SECONDS + 1
+
+
+def test_what_dns_says_does_not_reach_the_terminal_as_it_is():
+    evil = reply(("smithnet.com.", "MX", r"0 \027]0\;owned\007.smithnet.com."))
+    with udp(evil) as address:
+        done = subprocess.run(
+            ["/usr/bin/python3", "-m", "mxbackup", "check", "--only", "dns", "--server", "111.112.113.114",
+             "--nameserver", "%s:%d" % address, "smithnet.com"],
+            cwd=LIBRARY, env={"PATH": os.environ["PATH"], "ESMITH_ROOT": "/nonexistent"}, capture_output=True)
+    assert b"owned" in done.stdout
+    assert set(done.stdout + done.stderr) <= set(range(0x20, 0x7f)) | {0x0a}
