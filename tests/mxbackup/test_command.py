@@ -13,7 +13,11 @@ CONFIGURATION = "/home/e-smith/db/configuration"
 @pytest.fixture
 def mxbackup(host):
     """Runs `mxbackup` on a host whose event only counts how often it was signalled."""
-    host.write("/etc/e-smith/events/mxbackup-update/S05count", f"#!/bin/sh\necho signalled >> {host / 'events'}\n", 0o755)
+    host.write(
+        "/etc/e-smith/events/mxbackup-update/S05count",
+        f"#!/bin/sh\necho signalled >> {host / 'events'}\n",
+        0o755,
+    )
 
     def run(*arguments, **named):
         return host.run("mxbackup", *arguments, **named)
@@ -56,10 +60,30 @@ def test_another_kind_is_said_and_changes_the_rule(mxbackup):
     assert mxbackup.events() == 3
 
 
-@pytest.mark.parametrize("name", [
-    "", "smithnet", "smith_net.com", "-a.com", "a..com", ".", "127.0.0.1", "a.com|b", "a=b.com", "{{7*7}}.com", "a.com\nb.com",
-    "a" * 64 + ".com", ("a" * 60 + ".") * 5 + "com", "a,1", "a b.com", "\x1b[2J.com", "caf\udce9.com", "#a.com", "a.com#",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "smithnet",
+        "smith_net.com",
+        "-a.com",
+        "a..com",
+        ".",
+        "127.0.0.1",
+        "a.com|b",
+        "a=b.com",
+        "{{7*7}}.com",
+        "a.com\nb.com",
+        "a" * 64 + ".com",
+        ("a" * 60 + ".") * 5 + "com",
+        "a,1",
+        "a b.com",
+        "\x1b[2J.com",
+        "caf\udce9.com",
+        "#a.com",
+        "a.com#",
+    ],
+)
 def test_a_name_that_is_no_host_name_is_refused_and_nothing_changes(mxbackup, name):
     mxbackup("add", "a.org", "--no-update")
     before = mxbackup.host.read(CONFIGURATION)
@@ -78,8 +102,17 @@ def test_a_domain_on_a_public_suffix_is_refused(mxbackup, name):
 
 
 def test_wrong_use_exits_2(mxbackup):
-    for arguments in (("add",), ("remove",), ("frobnicate",), ("add", "--frob"), ("add", "a.org", "--host", "--domain"),
-                      ("list", "--json", "--csv"), ("enable", "x"), ("add", "--from-file"), ("add", "--dom", "a.org")):
+    for arguments in (
+        ("add",),
+        ("remove",),
+        ("frobnicate",),
+        ("add", "--frob"),
+        ("add", "a.org", "--host", "--domain"),
+        ("list", "--json", "--csv"),
+        ("enable", "x"),
+        ("add", "--from-file"),
+        ("add", "--dom", "a.org"),
+    ):
         done = mxbackup(*arguments)
         assert done.returncode == 2 and done.stderr, arguments
     assert mxbackup.record() == ""
@@ -87,12 +120,15 @@ def test_wrong_use_exits_2(mxbackup):
 
 def test_a_list_from_a_file(mxbackup, tmp_path):
     listed = tmp_path / "friends.txt"
-    listed.write_bytes("\ufeffname,kind\r\n# friends\r\nsmithnet.com,DOMAIN\r\nmail.bar.org HOST # his\r\n\r\n"
-                       '.zone.org\r\n"q.org";"domain"\r\nplain.org\r\n'.encode())
+    listed.write_bytes(
+        "\ufeffname,kind\r\n# friends\r\nsmithnet.com,DOMAIN\r\nmail.bar.org HOST # his\r\n\r\n"
+        '.zone.org\r\n"q.org";"domain"\r\nplain.org\r\n'.encode()
+    )
     done = mxbackup("add", "--from-file", listed)
     assert done.returncode == 0, done.stderr
     assert mxbackup("list", "--csv").stdout == (
-        "name,kind\nsmithnet.com,DOMAIN\nmail.bar.org,HOST\nplain.org,HOST\nq.org,DOMAIN\nzone.org,DOMAIN\n")
+        "name,kind\nsmithnet.com,DOMAIN\nmail.bar.org,HOST\nplain.org,HOST\nq.org,DOMAIN\nzone.org,DOMAIN\n"
+    )
     assert mxbackup.events() == 1
 
 
@@ -149,7 +185,10 @@ def test_bytes_that_are_no_utf_8_in_a_list_are_refused(mxbackup, tmp_path):
 def test_remove(mxbackup):
     mxbackup("add", "a.org", "b.org", "c.org", "--no-update")
     done = mxbackup("remove", "A.org.", "c.org")
-    assert (done.returncode, done.stdout) == (0, "a.org: removed, it was a HOST\nc.org: removed, it was a HOST\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "a.org: removed, it was a HOST\nc.org: removed, it was a HOST\n",
+    )
     assert mxbackup.record() == "service|name|b.org,0|status|enabled" and mxbackup.events() == 1
 
 
@@ -167,7 +206,10 @@ def test_an_ignored_entry_is_kept_by_changes_and_can_be_removed(mxbackup):
     mxbackup.host.write(CONFIGURATION, "mxbackup=service|name|co.uk,1,Bad_One,0,a.org,0|status|enabled\n")
     assert mxbackup("add", "b.org", "--no-update").returncode == 0
     assert "co.uk,1" in mxbackup.record() and "Bad_One,0" in mxbackup.record()
-    assert [entry["name"] for entry in json.loads(mxbackup("list", "--json").stdout)["ignored"]] == ["Bad_One", "co.uk"]
+    assert [entry["name"] for entry in json.loads(mxbackup("list", "--json").stdout)["ignored"]] == [
+        "Bad_One",
+        "co.uk",
+    ]
     assert "2 entries of the record are ignored" in mxbackup("list").stderr
     assert mxbackup("remove", "co.uk", "Bad_One", "--no-update").returncode == 0
     assert mxbackup.record() == "service|name|a.org,0,b.org,0|status|enabled"
@@ -232,8 +274,12 @@ def test_help_of_every_command_has_examples(sandbox):
 
 def test_it_runs_as_a_module_from_its_own_folder(mxbackup):
     done = subprocess.run(
-        ["/usr/bin/python3", "-m", "mxbackup", "add", "a.org", "--no-update"], cwd=ROOT / "usr/lib/mxbackup",
-        env={**mxbackup.host.environment, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True, text=True)
+        ["/usr/bin/python3", "-m", "mxbackup", "add", "a.org", "--no-update"],
+        cwd=ROOT / "usr/lib/mxbackup",
+        env={**mxbackup.host.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert mxbackup.record() == "service|name|a.org,0|status|enabled"
 
@@ -241,15 +287,23 @@ def test_it_runs_as_a_module_from_its_own_folder(mxbackup):
 def test_output_that_cannot_be_written(mxbackup):
     mxbackup("add", "a.org", "--no-update")
     with open("/dev/full", "w") as full:
-        done = subprocess.run([ROOT / "usr/sbin/mxbackup", "list"], stdout=full, stderr=subprocess.PIPE, text=True,
-                              env=mxbackup.host.environment)
+        done = subprocess.run(
+            [ROOT / "usr/sbin/mxbackup", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=mxbackup.host.environment,
+        )
     assert done.returncode == 1 and "No space left" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_two_at_once_keep_both_rules(mxbackup):
     started = [
-        subprocess.Popen([ROOT / "usr/sbin/mxbackup", "add", f"n{number}.org", "--no-update"],
-                         env=mxbackup.host.environment, stdout=subprocess.DEVNULL)
+        subprocess.Popen(
+            [ROOT / "usr/sbin/mxbackup", "add", f"n{number}.org", "--no-update"],
+            env=mxbackup.host.environment,
+            stdout=subprocess.DEVNULL,
+        )
         for number in range(8)
     ]
     assert [process.wait(30) for process in started] == [0] * 8
@@ -262,6 +316,9 @@ def test_a_dry_run_writes_nothing(mxbackup):
     for arguments in ("add", "b.org"), ("remove", "a.org"), ("disable",):
         done = mxbackup(*arguments, "--dry-run")
         assert done.returncode == 0, done.stderr
-        assert "-mxbackup=service|name|a.org,0|status|enabled\n" in done.stdout and "Nothing was written" in done.stdout
+        assert (
+            "-mxbackup=service|name|a.org,0|status|enabled\n" in done.stdout
+            and "Nothing was written" in done.stdout
+        )
         assert mxbackup.host.read(CONFIGURATION) == before and mxbackup.events() == 0
     assert "+mxbackup=service|name|a.org,0,b.org,0|status|enabled\n" in mxbackup("add", "b.org", "-n").stdout

@@ -1,4 +1,5 @@
-"""Lists of the how-to's methods one and two, and the Perl contrib's record, taken over without losing a domain."""
+"""Lists of the how-to's methods one and two, and the Perl contrib's record, taken over without losing a
+domain."""
 
 import os
 import random
@@ -39,7 +40,8 @@ def old(host):
     host.record = lambda: host.run("db", "configuration", "get", "mxbackup").stdout.strip()
     host.there = lambda path: os.path.lexists(host / path)
     host.set = lambda value: host.write(
-        CONFIGURATION, "DomainName=doecom.net\nSystemName=sme\nmxbackup=" + value + "\n")
+        CONFIGURATION, "DomainName=doecom.net\nSystemName=sme\nmxbackup=" + value + "\n"
+    )
     host.accepted = lambda: set(entries(host)) - {"sme.doecom.net"}
     return host
 
@@ -49,8 +51,12 @@ def entries(host, path=RCPTHOSTS):
 
 
 def action(host, **environment):
-    return subprocess.run([host / "etc/e-smith/events/actions/mxbackup-migrate"], capture_output=True, text=True,
-                          env={**host.environment, **environment})
+    return subprocess.run(
+        [host / "etc/e-smith/events/actions/mxbackup-migrate"],
+        capture_output=True,
+        text=True,
+        env={**host.environment, **environment},
+    )
 
 
 def test_method_two_is_taken_over_and_its_copy_kept(old):
@@ -71,7 +77,9 @@ def test_method_one_is_taken_over(old):
     assert old.run("signal-event", "mxbackup-update").returncode == 0
     assert old.record() == "service|name|smithnet.com,1,mail.bar.org,0,foo.org,1|status|enabled"
     assert not old.there(CHECK_RULES) and not old.there(LIST)
-    assert "allow:ALL:ALL:*.smithnet.com *@smithnet.com" in entries(old, "/var/spool/smtpd/etc/smtpd_check_rules")
+    assert "allow:ALL:ALL:*.smithnet.com *@smithnet.com" in entries(
+        old, "/var/spool/smtpd/etc/smtpd_check_rules"
+    )
     assert old.there(KEPT + LIST) and old.there(KEPT + CHECK_RULES)
 
 
@@ -83,27 +91,30 @@ def test_a_migration_with_nothing_to_do_changes_nothing(old):
     assert (old / CONFIGURATION).stat().st_ino == inode and not old.there(KEPT)
 
 
-@pytest.mark.parametrize("path, text, reason", [
-    (QANDD, "a.org\n{ $OUT = 'b.org'; }\n", "line 2: this is Perl code"),
-    (QANDD, "a.org\n# { comment }\n", "line 2: this is Perl code"),
-    (QANDD, "a.org\nlocalhost\n", "line 2: localhost"),
-    (QANDD, "a.org\n.b.org\n", "line 2: no rule is for all names below b.org"),
-    (QANDD, "co.uk\n.co.uk\n", "line 2: co.uk is a public suffix"),
-    (QANDD, "a.org\r\n", "line 1: a.org\\r"),
-    (QANDD, " a.org\n", "line 1"),
-    (QANDD, "a.org b.org\n", "line 1"),
-    (QANDD, "a.org # his\n", "line 1"),
-    (QANDD, b"caf\xe9.org\n", "line 1"),
-    (CHECK_RULES, METHOD_ONE + "deny:ALL:ALL:ALL\n", "line 3"),
-    (CHECK_RULES, "allow:ALL:ALL:*@a.org:550 x\n", "line 1"),
-    (CHECK_RULES, "allow:ALL:ALL:\n", "line 1"),
-    (CHECK_RULES, "allow:ALL:ALL:a.org\n", "line 1"),
-    (CHECK_RULES, "allow:ALL:ALL:*.a.org\n", "line 1: no rule is for all names below a.org"),
-    (CHECK_RULES, "{ do '/etc/MXBackupDomains' }\n", "Perl"),
-    (LIST, "a.org\nnot a name\n", "line 2"),
-    (LIST, "a.org\nco.uk\n", "line 2: co.uk is a public suffix"),
-    (LIST, "a.org\n127.0.0.1\n", "line 2"),
-])
+@pytest.mark.parametrize(
+    "path, text, reason",
+    [
+        (QANDD, "a.org\n{ $OUT = 'b.org'; }\n", "line 2: this is Perl code"),
+        (QANDD, "a.org\n# { comment }\n", "line 2: this is Perl code"),
+        (QANDD, "a.org\nlocalhost\n", "line 2: localhost"),
+        (QANDD, "a.org\n.b.org\n", "line 2: no rule is for all names below b.org"),
+        (QANDD, "co.uk\n.co.uk\n", "line 2: co.uk is a public suffix"),
+        (QANDD, "a.org\r\n", "line 1: a.org\\r"),
+        (QANDD, " a.org\n", "line 1"),
+        (QANDD, "a.org b.org\n", "line 1"),
+        (QANDD, "a.org # his\n", "line 1"),
+        (QANDD, b"caf\xe9.org\n", "line 1"),
+        (CHECK_RULES, METHOD_ONE + "deny:ALL:ALL:ALL\n", "line 3"),
+        (CHECK_RULES, "allow:ALL:ALL:*@a.org:550 x\n", "line 1"),
+        (CHECK_RULES, "allow:ALL:ALL:\n", "line 1"),
+        (CHECK_RULES, "allow:ALL:ALL:a.org\n", "line 1"),
+        (CHECK_RULES, "allow:ALL:ALL:*.a.org\n", "line 1: no rule is for all names below a.org"),
+        (CHECK_RULES, "{ do '/etc/MXBackupDomains' }\n", "Perl"),
+        (LIST, "a.org\nnot a name\n", "line 2"),
+        (LIST, "a.org\nco.uk\n", "line 2: co.uk is a public suffix"),
+        (LIST, "a.org\n127.0.0.1\n", "line 2"),
+    ],
+)
 def test_a_list_that_cannot_be_read_in_full_stays_and_is_reported(old, path, text, reason):
     (old / "/var/spool/smtpd/etc").mkdir(parents=True)
     old.write(path, text)
@@ -167,6 +178,7 @@ def test_a_perl_fragment_keeps_its_list_which_is_taken_once(old):
 
 # What was accepted stays accepted, and nothing else becomes so.
 
+
 @pytest.mark.parametrize("mine, theirs", [("0", METHOD_TWO), ("1", "smithnet.com\n")])
 def test_of_two_kinds_the_domain_counts(old, mine, theirs):
     old.set(f"service|name|smithnet.com,{mine}|status|enabled")
@@ -176,7 +188,9 @@ def test_of_two_kinds_the_domain_counts(old, mine, theirs):
     assert old.record() == "service|name|smithnet.com,1|status|enabled"
 
 
-@pytest.mark.parametrize("record", ["service|status|disabled", "service", "service|name|smithnet.com,0|status|disabled"])
+@pytest.mark.parametrize(
+    "record", ["service|status|disabled", "service", "service|name|smithnet.com,0|status|disabled"]
+)
 def test_a_fragment_in_force_enables_the_rules(old, record):
     old.set(record)
     old.write(QANDD, METHOD_TWO)
@@ -186,8 +200,14 @@ def test_a_fragment_in_force_enables_the_rules(old, record):
     assert old.accepted() == {"smithnet.com", ".smithnet.com"}
 
 
-@pytest.mark.parametrize("record", ["service|name|off.org,0|status|disabled", "service|name|off.org,1",
-                                    "service|name|smithnet.com,1,mail.bar.org,1|status|disabled"])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "service|name|off.org,0|status|disabled",
+        "service|name|off.org,1",
+        "service|name|smithnet.com,1,mail.bar.org,1|status|disabled",
+    ],
+)
 def test_disabled_rules_do_not_come_into_force_by_it(old, record):
     old.set(record)
     old.write(QANDD, METHOD_TWO + "mail.bar.org\n")
@@ -217,16 +237,20 @@ def test_a_list_alone_was_not_in_force(old):
 
 # The Perl contrib's record.
 
-@pytest.mark.parametrize("before, after", [
-    ("SmithNet.COM,1", "smithnet.com,1"),
-    ("a.org,0,a.org,1", "a.org,1"),
-    ("a.org,1,A.org,0", "a.org,0"),
-    ("b.org,1,a.org", "a.org,0,b.org,1"),
-    (" a.org , 1 ,b.org,0", "a.org,1,b.org,0"),
-    ("a.org.,1", "a.org,1"),
-    ("co.uk,1,Bad_One,0,A.org,1", "Bad_One,0,co.uk,1,a.org,1"),
-    ("b.org,1,", "b.org,1"),
-])
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("SmithNet.COM,1", "smithnet.com,1"),
+        ("a.org,0,a.org,1", "a.org,1"),
+        ("a.org,1,A.org,0", "a.org,0"),
+        ("b.org,1,a.org", "a.org,0,b.org,1"),
+        (" a.org , 1 ,b.org,0", "a.org,1,b.org,0"),
+        ("a.org.,1", "a.org,1"),
+        ("co.uk,1,Bad_One,0,A.org,1", "Bad_One,0,co.uk,1,a.org,1"),
+        ("b.org,1,", "b.org,1"),
+    ],
+)
 def test_the_old_record_takes_its_normal_form_once(old, before, after):
     old.set(f"service|name|{before}|status|enabled")
     done = action(old)
@@ -245,6 +269,7 @@ def test_a_record_in_normal_form_is_left_alone(old, value):
 
 
 # What goes wrong.
+
 
 def test_a_dry_run_moves_and_writes_nothing(old):
     old.write(QANDD, METHOD_TWO)
@@ -277,8 +302,11 @@ def test_a_kill_at_any_moment_loses_no_domain(old):
     for _ in range(30):
         old.set("service|name||status|disabled")
         old.write(QANDD, METHOD_TWO)
-        started = subprocess.Popen([ROOT / "etc/e-smith/events/actions/mxbackup-migrate"], env=old.environment,
-                                   stdout=subprocess.DEVNULL)
+        started = subprocess.Popen(
+            [ROOT / "etc/e-smith/events/actions/mxbackup-migrate"],
+            env=old.environment,
+            stdout=subprocess.DEVNULL,
+        )
         time.sleep(randomly.uniform(0.01, 0.1))
         started.send_signal(signal.SIGKILL)
         started.wait()

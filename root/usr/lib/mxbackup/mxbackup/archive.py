@@ -1,8 +1,9 @@
 """The tar of static files for servers that are too old for Python: the how-to's methods one and two.
 
-It is made on a host that runs this program and unpacked on the old server with `tar xvfP FILE`. Its fragments
-are plain text: no Perl and no brace, so that any e-smith engine copies them as they are. The names in it are
-absolute, as `tar` with P wants them, everything belongs to root, and the same rules give the same bytes.
+It is made on a host that runs this program and unpacked on the old server with `tar xvfP FILE`. Its
+fragments are plain text: no Perl and no brace, so that any e-smith engine copies them as they are. The
+names in it are absolute, as `tar` with P wants them, everything belongs to root, and the same rules give
+the same bytes.
 """
 
 import io
@@ -28,9 +29,12 @@ def files(rules, server):
     made = {}
     if server == "sme5":
         made[LIST] = HEADING + "".join(
-            rule.name + "\n" if rule.kind == DOMAIN else "# %s alone\n" % rule.name for rule in rules)
+            rule.name + "\n" if rule.kind == DOMAIN else "# %s alone\n" % rule.name for rule in rules
+        )
     for output in SERVERS[server]:
-        made[static(output)] = HEADING + "".join(line + "\n" for rule in rules for line in lines[output](rule))
+        made[static(output)] = HEADING + "".join(
+            line + "\n" for rule in rules for line in lines[output](rule)
+        )
     return made
 
 
@@ -46,3 +50,17 @@ def pack(rules, server):
             member.uname = member.gname = "root"
             tar.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def advice(path, server):
+    """Return what is to be done with the tar `path` on the old server, as lines (list of str)."""
+    outputs = SERVERS[server]
+    lines = ["Copy %s to the old server, and there, as root:" % os.path.basename(path), ""]
+    lines.append("  tar xvfP %s" % os.path.basename(path))
+    for output in outputs:
+        if output != GOODRCPTTO:
+            lines.append("  /sbin/e-smith/expand-template " + output)
+    if GOODRCPTTO in outputs:
+        # Made where none was, it would refuse all other mail.
+        lines.append("  [ ! -e %s ] || /sbin/e-smith/expand-template %s" % (GOODRCPTTO, GOODRCPTTO))
+    return lines

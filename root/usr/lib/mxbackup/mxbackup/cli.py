@@ -7,9 +7,10 @@ A new subcommand is one line in COMMANDS and one module, imported only when it i
     add_arguments(parser)     adds its arguments to an argparse.ArgumentParser
     run(options) -> int       does the work; `options.command` (str) is the subcommand's name
 
-`run` returns 0 for a good result and 1 for none or a bad one. It raises mxbackup.commands.WrongUse (exit 2) for
-input that is refused with nothing changed; any other EsmithError or OSError that it lets through ends in exit 1.
-All text is str decoded from UTF-8 with surrogateescape, and standard output and error are set up to match.
+`run` returns 0 for a good result and 1 for none or a bad one. It raises mxbackup.commands.WrongUse (exit
+2) for input that is refused with nothing changed; any other EsmithError or OSError that it lets through
+ends in exit 1. All text is str decoded from UTF-8 with surrogateescape, and standard output and error are
+set up to match.
 """
 
 import argparse
@@ -26,6 +27,15 @@ COMMANDS = {
     "add": ("mxbackup.commands.add", "accept mail for other people's hosts and domains"),
     "remove": ("mxbackup.commands.remove", "accept it no longer"),
     "list": ("mxbackup.commands.list", "show the rules"),
+    "status": (
+        "mxbackup.commands.status",
+        "show what is on, which mail files are old, what is ignored and why",
+    ),
+    "export": (
+        "mxbackup.commands.export",
+        "write the rules to a file, or a tar for servers too old for this",
+    ),
+    "import": ("mxbackup.commands.take", "read rules from a file"),
     "migrate": ("mxbackup.commands.migrate", "take lists of older methods over"),
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
@@ -81,7 +91,7 @@ def _dispatch(arguments):
     module = import_module(COMMANDS[name][0])
     parser = argparse.ArgumentParser(
         prog="mxbackup " + name,
-        description=module.__doc__,
+        description=_filled(module.__doc__),
         epilog="examples:\n" + "".join("  %s\n" % line for line in module.EXAMPLES.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -91,6 +101,13 @@ def _dispatch(arguments):
     return module.run(parser.parse_args(arguments[1:]))
 
 
+def _filled(text):
+    """Return `text` (str) with its paragraphs as wide as a terminal; indented ones stay as they are."""
+    from textwrap import fill
+
+    return "\n\n".join(part if part.startswith(" ") else fill(part, 79) for part in text.strip().split("\n\n"))
+
+
 def _table():
     width = max(map(len, COMMANDS))
     return "\n".join("  %-*s  %s" % (width, name, COMMANDS[name][1]) for name in COMMANDS)
@@ -98,6 +115,7 @@ def _table():
 
 def _refused(error):
     from mxbackup.rules import RuleError
+
     return isinstance(error, (WrongUse, FormatError, RuleError))
 
 
@@ -116,8 +134,13 @@ def _use_bytes(name):
     if stream is None:
         setattr(sys, name, open(os.devnull, "w"))
     elif isinstance(getattr(stream, "buffer", None), io.BufferedWriter):
-        setattr(sys, name, io.TextIOWrapper(
-            stream.detach(), encoding="utf-8", errors="surrogateescape", line_buffering=name == "stderr"))
+        setattr(
+            sys,
+            name,
+            io.TextIOWrapper(
+                stream.detach(), encoding="utf-8", errors="surrogateescape", line_buffering=name == "stderr"
+            ),
+        )
 
 
 def _give_up_output(status):

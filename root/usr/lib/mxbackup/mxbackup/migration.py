@@ -1,11 +1,13 @@
-"""The migration: static lists of the how-to's methods one and two, and the old contrib's record, become rules.
+"""The migration: static lists of the how-to's methods one and two, and the old contrib's record.
 
-It runs in every event, so it is quick where there is nothing to do, and it may run again at any time. For each list:
-a copy is kept, the rules are written, the list is taken away, in this order; whatever stops it, no domain is lost.
+It runs in every event, so it is quick where there is nothing to do, and it may run again at any time. For
+each list the rules are written, a copy is kept, and the list is taken away, in this order: whatever stops
+it, no domain is lost.
 
-What was accepted stays accepted: of a HOST and a DOMAIN of one name the DOMAIN counts, and where a fragment that was
-in force goes, the rules are enabled. Nothing else becomes accepted by that: where disabled rules would come into
-force with it, and where a list holds anything that is no rule, the list stays in place and is reported.
+What was accepted stays accepted: of a HOST and a DOMAIN of one name the DOMAIN counts, and where a fragment
+that was in force goes, the rules are enabled. Nothing else becomes accepted by that: where disabled rules
+would come into force with it, and where a list holds anything that is no rule, the list stays in place and
+is reported.
 """
 
 import os
@@ -44,7 +46,8 @@ def static(output):
 
 
 class Step:
-    """What was done with one list or the record: `path` and `text` (str), `done` (bool) where it was taken over.
+    """What was done with one list or the record: `path` and `text` (str), `done` (bool) where it was
+    taken over.
 
     `hides` (bool): it was not, and keeps the rules out of a mail file of this host.
     """
@@ -63,7 +66,8 @@ class Unreadable(Exception):
 
 
 def main():
-    """Migrate as an action of an event, printing each Step; return 0, or 1 where a list keeps rules out of a file."""
+    """Migrate as an action of an event, printing each Step; return 0, or 1 where a list keeps rules out
+    of a file."""
     status = 0
     try:
         for step in migrate(Database()):
@@ -78,8 +82,8 @@ def main():
 def migrate(db, dry_run=False):
     """Take over what is there, yielding a Step for each thing; none where there is nothing to do.
 
-    `db`: the configuration Database to change. With `dry_run` no file is touched; let `db` be one that is not
-    written either. Raises DatabaseError and OSError.
+    `db`: the configuration Database to change. With `dry_run` no file is touched; let `db` be one that is
+    not written either. Raises DatabaseError and OSError.
     """
     step = _normalise(db, dry_run)
     if step:
@@ -99,8 +103,10 @@ def migrate(db, dry_run=False):
 
 # The record.
 
+
 def _normalise(db, dry_run):
-    """Bring the list of rules into the form that changes write; entries that are no rules stay as they are."""
+    """Bring the list of rules into the form that changes write; entries that are no rules stay as they
+    are."""
     found = db.get(record.KEY)
     value = "" if found is None else found.get("name")
     if _is_normal(value):
@@ -116,11 +122,15 @@ def _normalise(db, dry_run):
         if found is None or found.get("name") != value:
             return None
         found.set("name", better)
-    return Step("the record mxbackup", "its list of rules was brought into normal form; %s/record has the old one" % KEPT)
+    return Step(
+        "the record mxbackup",
+        "its list of rules was brought into normal form; %s/record has the old one" % KEPT,
+    )
 
 
 def _is_normal(value):
-    """Tell at a glance whether changes might have written `value` (str) as it is; False means: perhaps not."""
+    """Tell at a glance whether changes might have written `value` (str) as it is; False means: perhaps
+    not."""
     try:
         if value.encode("ascii").translate(None, _PLAIN):
             return False
@@ -129,12 +139,15 @@ def _is_normal(value):
     parts = value.split(",") if value else []
     names = parts[::2]
     return (
-        len(parts) % 2 == 0 and len(set(names)) == len(names) and set(parts[1::2]) <= {"0", "1"}
+        len(parts) % 2 == 0
+        and len(set(names)) == len(names)
+        and set(parts[1::2]) <= {"0", "1"}
         and ".," not in value
     )
 
 
 # The lists.
+
 
 def _take_fragment(output, read):
     """Return what takes over the static fragment of `output`, which would hide ours of the same name."""
@@ -151,13 +164,16 @@ def _take_fragment(output, read):
             told = _take(db, read(_lines(data, perl=True)), in_force)
             return _retire(path, data, found, told, dry_run)
         except Unreadable as error:
-            return Step(path, "%s; left in place, it hides the fragment of the same name" % error, False, in_force)
+            return Step(
+                path, "%s; left in place, it hides the fragment of the same name" % error, False, in_force
+            )
 
     return take
 
 
 def _take_list(db, path, dry_run):
-    """Take over the list of method one. Where a Perl fragment reads it, it stays there, and is taken once."""
+    """Take over the list of method one. Where a Perl fragment reads it, it stays there, and is taken
+    once."""
     try:
         data, found = _read(path)
         needed = _is_needed()
@@ -191,7 +207,9 @@ def _drop_follower(db, path, dry_run):
             name = line.strip(":@")
             kind = configuration.rules.kinds.get(name.lstrip("."))
             if not configuration.enabled or kind is None or (name.startswith(".") and kind != DOMAIN):
-                raise Unreadable("line %d: %s is there without a rule that is in force" % (number, printable(line)))
+                raise Unreadable(
+                    "line %d: %s is there without a rule that is in force" % (number, printable(line))
+                )
         return _retire(path, data, found, "the rules give its lines now", dry_run)
     except Unreadable as error:
         return Step(path, "%s; left in place" % error, done=False)
@@ -224,7 +242,9 @@ def _lines(data, perl=False):
     for number, line in enumerate(lines, 1):
         if perl and ("{" in line or "}" in line):
             raise Unreadable("line %d: this is Perl code, not a list" % number)
-    return [(number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")]
+    return [
+        (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")
+    ]
 
 
 def read_list(lines):
@@ -238,7 +258,8 @@ def read_list(lines):
 
 
 def read_rcpthosts(lines):
-    """Return the rules (dict name -> kind) of a fragment for qmail's rcpthosts: `d` and `.d` are a DOMAIN."""
+    """Return the rules (dict name -> kind) of a fragment for qmail's rcpthosts: `d` and `.d` are a
+    DOMAIN."""
     plain, dotted = {}, {}
     for number, line in lines:
         # qmail drops blanks at the end of a line, and no others (qmail-control(5)).
@@ -251,11 +272,16 @@ def read_rcpthosts(lines):
 
 
 def read_check_rules(lines):
-    """Return the rules (dict name -> kind) of `allow:ALL:ALL:` lines for obtuse smtpd: `*.d` and `*@d` are a DOMAIN."""
+    """Return the rules (dict name -> kind) of `allow:ALL:ALL:` lines for obtuse smtpd: `*.d` and `*@d`
+    are a DOMAIN."""
     plain, dotted = {}, {}
     for number, line in lines:
         action, source, sender, recipients = (line.split(":") + [""] * 3)[:4]
-        if (action, source, sender) != ("allow", "ALL", "ALL") or line.count(":") != 3 or not recipients.strip():
+        if (
+            (action, source, sender) != ("allow", "ALL", "ALL")
+            or line.count(":") != 3
+            or not recipients.strip()
+        ):
             raise Unreadable("line %d: %s is no line like allow:ALL:ALL:*.d *@d" % (number, printable(line)))
         for pattern in recipients.split():
             if not pattern.startswith(("*.", "*@")):
@@ -287,11 +313,14 @@ def _name(number, text):
 
 
 def _rules(plain, dotted):
-    """Return the rules (dict name -> kind) of names that stand alone and with a dot (dicts name -> line number)."""
+    """Return the rules (dict name -> kind) of names that stand alone and with a dot (dicts name -> line
+    number)."""
     for name, number in dotted.items():
         if name not in plain:
-            raise Unreadable("line %d: no rule is for all names below %s and not for %s itself: add %s to the list, "
-                             "or take the line out" % (number, name, name, name))
+            raise Unreadable(
+                "line %d: no rule is for all names below %s and not for %s itself: add %s to the list, "
+                "or take the line out" % (number, name, name, name)
+            )
     for name in publicsuffix.among(list(dotted)):
         raise Unreadable("line %d: %s %s" % (dotted[name], name, TOO_WIDE))
     return {name: DOMAIN if name in dotted else HOST for name in plain}
@@ -299,19 +328,22 @@ def _rules(plain, dotted):
 
 # The change.
 
+
 def _take(db, kinds, in_force):
     """Put the rules `kinds` (dict name -> kind) into the record and say so (str).
 
-    `in_force`: they are accepted now, whatever the record's status. Raises Unreadable where that would bring
-    disabled rules of the record into force.
+    `in_force`: they are accepted now, whatever the record's status. Raises Unreadable where that would
+    bring disabled rules of the record into force.
     """
     configuration = record.load(db)
     old = configuration.rules.kinds
     enabling = kinds and not configuration.enabled and (in_force or not _has_status(db))
     hidden = [name for name, kind in old.items() if kind == DOMAIN != kinds.get(name) or name not in kinds]
     if enabling and hidden:
-        raise Unreadable("MX Backup is disabled, and its rule for %s would come into force with this list: run "
-                         "'mxbackup enable', or remove that rule" % hidden[0])
+        raise Unreadable(
+            "MX Backup is disabled, and its rule for %s would come into force with this list: run "
+            "'mxbackup enable', or remove that rule" % hidden[0]
+        )
     change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
     told = ["rules: %d, new ones: %d" % (len(kinds), len(change.added))]
     wider = [rule.name for rule in change.changed]
@@ -328,6 +360,7 @@ def _has_status(db):
 
 
 # What is replaced.
+
 
 def _retire(path, data, found, told, dry_run):
     """Keep the list and take it away."""
@@ -351,7 +384,9 @@ def _keep(path, data, found=None):
                 if stream.read() == data:
                     return name
         except FileNotFoundError:
-            mode, uid, gid = (found.st_mode & 0o7777, found.st_uid, found.st_gid) if found else (0o600, None, None)
+            mode, uid, gid = (
+                (found.st_mode & 0o7777, found.st_uid, found.st_gid) if found else (0o600, None, None)
+            )
             atomicfile.replace(rooted(name), data, mode, uid, gid)
             return name
 

@@ -167,6 +167,11 @@ def _read_list():
     return lines[:begin] + lines[end + 1:], [name for name in ours if name], True
 
 
+def ours():
+    """Return the names (list of str) that updates put into the list; raises OSError."""
+    return _read_list()[1]
+
+
 def _write(choose):
     """Make both lists hold the administrator's names and `choose(ours)`; `ours` (list of str) are ours now.
 

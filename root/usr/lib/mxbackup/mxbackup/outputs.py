@@ -1,19 +1,21 @@
-"""The mail files against the database: which are old, what a change would make of them, the event that writes them.
+"""The mail files against the database: which are old, and what a change would make of them; their event.
 
-Under our engine a file is compared with its whole template, rendered in memory. Under the Perl engine, whose
-other fragments only Perl can run, our own lines are looked for in the file.
+Under our engine a file is compared with its whole template, rendered in memory. Under the Perl engine,
+whose other fragments only Perl can run, our own lines are looked for in the file.
 """
 
 from collections import namedtuple
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup import hostengine, targets
+from mxbackup import hostengine, morercpthosts, record, targets
 
 EVENT = "mxbackup-update"
+OLD = "is older than the database, or changed by hand"
 
-State = namedtuple("State", "target reason")
-State.__doc__ = """A Target that this host has, and why its file is not as the database says (str, "" where it is)."""
+State = namedtuple("State", "path reader reason")
+State.__doc__ = """A mail file of this host, the program that reads it, and why it is not as it should be
+("" where it is)."""
 
 
 def update():
@@ -26,18 +28,31 @@ def update():
 
 
 def states(db):
-    """Return a State for each Target that this host has; `db` is the configuration Database."""
-    return [State(target, _reason(target, db)) for target in targets.applying()]
+    """Return a State for each mail file that this host has; `db` is the configuration Database."""
+    configuration = record.load(db)
+    found = [
+        State(target.path, target.reader, _reason(target, db, configuration)) for target in targets.applying()
+    ]
+    second = morercpthosts.ours()
+    if second:
+        more = set(second).difference(targets.kinds(configuration))
+        found.append(State(morercpthosts.LIST, "qmail-smtpd", OLD if more else ""))
+    return found
 
 
-def _reason(target, db):
+def _reason(target, db, configuration):
     try:
         now, then = now_and_then(target, db)
     except (EsmithError, OSError) as error:
         return "cannot be made: %s" % error
     if now is None:
         return "is not there yet"
-    return "" if now == then else "is older than the database"
+    if now != then:
+        return OLD
+    lacking = set(targets.entries(target.name, configuration)).difference(
+        now.decode("utf-8", "replace").split("\n")
+    )
+    return "lacks the rules: a custom fragment hides ours" if lacking else ""
 
 
 def difference(target, db):
@@ -46,18 +61,21 @@ def difference(target, db):
     Raises TemplateError and OSError.
     """
     from difflib import unified_diff
+
     now, then = now_and_then(target, db)
     if now == then:
         return ""
     lines = [(text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (now, then)]
     return "".join(
         line if line.endswith("\n") else line + "\n"
-        for line in unified_diff(*lines, fromfile="/dev/null" if now is None else target.path, tofile=target.path)
+        for line in unified_diff(
+            *lines, fromfile="/dev/null" if now is None else target.path, tofile=target.path
+        )
     )
 
 
 def now_and_then(target, db):
-    """Return what the file of `target` holds (bytes, None where it is missing), and what `db` would make of it.
+    """Return what the file of `target` holds and what `db` makes of it (bytes both; None: no file).
 
     Raises TemplateError and OSError.
     """

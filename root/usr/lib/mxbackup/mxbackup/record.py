@@ -78,20 +78,30 @@ def add(new, db=None, dry_run=False):
 
     Returns a Change. Raises RuleError, with nothing changed, where one of them is refused, and DatabaseError.
     """
+    return _merge(new, False, db, dry_run)
+
+
+def replace(new, db=None, dry_run=False):
+    """Make the Rules `new` the only ones in one write, as add() does; ignored entries stay."""
+    return _merge(new, True, db, dry_run)
+
+
+def _merge(new, alone, db, dry_run):
     accepted, errors = check(new)
     if errors:
         raise errors[0]
 
     def edit(kinds, ignored, change):
+        if alone:
+            wanted = {rule.name for rule in accepted}
+            for name in [name for name in kinds if name not in wanted]:
+                change.removed.append(rules.Rule(name, kinds.pop(name)))
         for rule in accepted:
             was = kinds.get(rule.name)
-            if was is None:
-                change.added.append(rule)
-            elif was != rule.kind:
-                change.changed.append(rule)
-            else:
+            if was == rule.kind:
                 change.unchanged.append(rule)
                 continue
+            (change.added if was is None else change.changed).append(rule)
             kinds[rule.name] = rule.kind
         # What was refused under such a name is good now.
         return [entry for entry in ignored if rules.tidy(entry.name) not in kinds]

@@ -1,11 +1,10 @@
-"""Lists of rules as people keep them in files, and as `mxbackup list --csv` and `mxbackup export` write them.
+"""Lists of rules as people keep them in files, and as `mxbackup list --csv` and `export` write them.
 
 A rule a line, UTF-8. `#` starts a comment, blank lines are skipped, and a line is one of
 
-    smithnet.com              of the kind that the reader takes where none is said
-    smithnet.com,DOMAIN       also with blanks, a tab or `;` between, and in quotes, as spreadsheets write
-    mail.bar.org HOST
-    .smithnet.com             a DOMAIN, as in qmail's control files
+    smithnet.com              of the kind that the reader takes where none is said smithnet.com,DOMAIN
+also with blanks, a tab or `;` between, and in quotes, as spreadsheets write mail.bar.org HOST
+.smithnet.com             a DOMAIN, as in qmail's control files
 
 A first line `name,kind` is a heading. The JSON form is the object that `mxbackup export --json` writes:
 its `rules` is an array of objects with a `name` and a `kind`.
@@ -20,7 +19,9 @@ from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, Rule, RuleError, parse_name
 HEADING = "name,kind"
 
 Entry = namedtuple("Entry", "source line name kind")
-Entry.__doc__ = """A rule as a list has it: `source` (str), `line` (int, or None), `name` as written, `kind` or None."""
+Entry.__doc__ = (
+    """A rule as a list has it: `source` (str), `line` (int, or None), `name` as written, `kind` or None."""
+)
 
 Refusal = namedtuple("Refusal", "source line name reason")
 Refusal.__doc__ = """Why an entry is no rule; all str, but `line` is int or None."""
@@ -34,7 +35,7 @@ def read(data, source):
     entries, refusals = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if "#" in line:
-            line = line[:line.index("#")]
+            line = line[: line.index("#")]
         # Neither a name nor a kind holds a quote, so those of a spreadsheet are as good as blanks.
         fields = line.replace(",", " ").replace(";", " ").replace('"', " ").split()
         if not fields or (not entries and ",".join(fields).lower() == HEADING):
@@ -43,11 +44,15 @@ def read(data, source):
         if len(fields) == 2:
             kind = fields[1].upper()
         if len(fields) > 2 or kind not in (None, HOST, DOMAIN):
-            refusals.append(Refusal(source, number, line.strip(), "is neither a name nor a name and HOST or DOMAIN"))
+            refusals.append(
+                Refusal(source, number, line.strip(), "is neither a name nor a name and HOST or DOMAIN")
+            )
             continue
         if name[0] == ".":
             if kind == HOST:
-                refusals.append(Refusal(source, number, name, "is a DOMAIN by its dot and a HOST by its kind"))
+                refusals.append(
+                    Refusal(source, number, name, "is a DOMAIN by its dot and a HOST by its kind")
+                )
                 continue
             name, kind = name[1:], DOMAIN
         entries.append(Entry(source, number, name, kind))
@@ -59,7 +64,9 @@ def _read_json(text, source):
         rules = json.loads(text)["rules"]
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return [], [Refusal(source, getattr(error, "lineno", None), "", "is not the JSON of 'mxbackup export --json'")]
+        return [], [
+            Refusal(source, getattr(error, "lineno", None), "", "is not the JSON of 'mxbackup export --json'")
+        ]
 
 
 def _text(value):
@@ -77,13 +84,16 @@ def _kind(value):
 def resolve(entries, default=HOST, kinds=None):
     """Check `entries` (list of Entry); return ([Rule], [Refusal]).
 
-    An entry without a kind takes that of `kinds` (dict name -> kind: the rules that are there), else `default`.
-    A name that stands there twice is one rule, a kind that is said goes before none, and two that differ are refused.
+    An entry without a kind takes that of `kinds` (dict name -> kind: the rules that are there), else
+    `default`. A name that stands there twice is one rule, a kind that is said goes before none, and two
+    that differ are refused.
     """
     rules, errors = record.check([(entry.name, entry.kind or default) for entry in entries])
     if errors:
         reasons = {error.name: error.reason for error in errors}
-        return [], [refusal for entry in entries for refusal in _refusals(entry, entry.kind or default, reasons)]
+        return [], [
+            refusal for entry in entries for refusal in _refusals(entry, entry.kind or default, reasons)
+        ]
     said, found, refusals = {}, {}, []
     for entry, (name, kind) in zip(entries, rules):
         if entry.kind is None:
@@ -94,13 +104,19 @@ def resolve(entries, default=HOST, kinds=None):
         found[name] = first.kind
         if first.kind != kind:
             where = "in line %s" % first.line if first.line and first.source == entry.source else "before"
-            refusals.append(Refusal(
-                entry.source, entry.line, entry.name, "is a %s here and a %s %s" % (kind, first.kind, where)))
+            refusals.append(
+                Refusal(
+                    entry.source,
+                    entry.line,
+                    entry.name,
+                    "is a %s here and a %s %s" % (kind, first.kind, where),
+                )
+            )
     return [Rule(name, kind) for name, kind in found.items()], refusals
 
 
 def _refusals(entry, kind, reasons):
-    """Return the Refusal of `entry` in a list, or none; `reasons`: the refused name, as given or kept -> why."""
+    """Return the Refusal of `entry` in a list, or none; `reasons`: refused name, as given or kept -> why."""
     reason = reasons.get(entry.name) or reasons.get(_kept(entry.name))
     if reason is None or (reason == TOO_WIDE and kind == HOST):
         return []

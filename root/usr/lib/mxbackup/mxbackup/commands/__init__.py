@@ -1,5 +1,7 @@
 """One module for each subcommand of `mxbackup`; the table of them is in mxbackup.cli."""
 
+import os
+
 from esmith.errors import EsmithError
 
 
@@ -13,5 +15,11 @@ def printable(text):
         return text
     # Bytes that are not UTF-8 go out as they came in.
     return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else c.encode("unicode_escape").decode("ascii") for c in text
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else c.encode("unicode_escape").decode("ascii")
+        for c in text
     )
+
+
+def file_name(text):
+    """Return the path (str) to open for the argument `text` (str, from UTF-8 in every locale)."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))

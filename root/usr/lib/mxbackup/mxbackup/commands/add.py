@@ -1,12 +1,12 @@
 """Accept mail for other people's hosts and domains, and pass it on to their own servers.
 
-A HOST is that name alone; a DOMAIN is the name and everything below it. Where neither --host nor --domain nor
-the list says which, a new rule is a HOST and one that is there stays as it is; else it takes the kind given now.
-All names are checked first: where one is refused, nothing is changed. Then the record is changed once, and one
-event brings the mail files up to date.
+A HOST is that name alone; a DOMAIN is the name and everything below it. Where neither --host nor --domain
+nor the list says which, a new rule is a HOST and one that is there stays as it is; else it takes the kind
+given now. All names are checked first: where one is refused, nothing is changed. Then the record is
+changed once, and one event brings the mail files up to date.
 
-A list has a rule a line: a name, perhaps followed by a comma or a blank and HOST or DOMAIN; a name with a dot
-before it is a DOMAIN; '#' starts a comment. 'mxbackup list --csv' writes this form.
+A list has a rule a line: a name, perhaps followed by a comma or a blank and HOST or DOMAIN; a name with a
+dot before it is a DOMAIN; '#' starts a comment. 'mxbackup list --csv' writes this form.
 """
 
 from mxbackup import record
@@ -25,10 +25,20 @@ mxbackup add smithnet.com --domain --dry-run
 def add_arguments(parser):
     lists.add_arguments(parser)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--host", dest="kind", action="store_const", const=HOST,
-                      help="the name alone; in a list, where a line does not say")
-    kind.add_argument("--domain", dest="kind", action="store_const", const=DOMAIN,
-                      help="the name and everything below it; in a list, where a line does not say")
+    kind.add_argument(
+        "--host",
+        dest="kind",
+        action="store_const",
+        const=HOST,
+        help="the name alone; in a list, where a line does not say",
+    )
+    kind.add_argument(
+        "--domain",
+        dest="kind",
+        action="store_const",
+        const=DOMAIN,
+        help="the name and everything below it; in a list, where a line does not say",
+    )
     change.add_options(parser)
 
 

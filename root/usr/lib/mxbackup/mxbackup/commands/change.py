@@ -22,19 +22,26 @@ class Preview(Database):
 
 def add_options(parser):
     """Add --dry-run, --no-update and --json to `parser`."""
-    parser.add_argument("-n", "--dry-run", action="store_true",
-                        help="show what would change in the record and in each mail file; write nothing")
-    parser.add_argument("--no-update", action="store_true",
-                        help="change the record alone; the mail files follow at the next event " + outputs.EVENT)
+    parser.add_argument(
+        "-n",
+        "--dry-run",
+        action="store_true",
+        help="show what would change in the record and in each mail file; write nothing",
+    )
+    parser.add_argument(
+        "--no-update",
+        action="store_true",
+        help="change the record alone; the mail files follow at the next event " + outputs.EVENT,
+    )
     parser.add_argument("--json", action="store_true", help="report in JSON")
 
 
 def carry_out(options, change, describe, compare=True):
-    """Change the record in one write, bring the mail files up to date with one event, report; return the status.
+    """Change the record in one write, signal one event, report; return the exit status (int).
 
-    `change(db)` changes the configuration Database `db` and returns what it did, true where that is anything.
-    `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing` in it are a bad result.
-    `compare`: a dry run can tell what becomes of the mail files.
+    `change(db)` changes the configuration Database `db` and returns what it did, true where that is
+    anything. `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing`
+    in it are a bad result. `compare`: a dry run can tell what becomes of the mail files.
     """
     db = Preview() if options.dry_run else Database(create=True)
     before = db.value(record.KEY)
@@ -49,7 +56,7 @@ def carry_out(options, change, describe, compare=True):
         facts["updated"] = not failure
     if failure:
         facts["failure"] = failure
-        facts["old_files"] = [state.target.path for state in outputs.states(Database(readonly=True)) if state.reason]
+        facts["old_files"] = [state.path for state in outputs.states(Database(readonly=True)) if state.reason]
     if options.json:
         json.dump(facts, sys.stdout, indent=1)
         print()
@@ -70,28 +77,36 @@ def carry_out(options, change, describe, compare=True):
 def describe(done):
     """Return (sentences, facts for JSON) of a record.Change."""
     facts = {
-        "added": as_objects(done.added), "changed_kind": as_objects(done.changed),
-        "removed": as_objects(done.removed), "unchanged": as_objects(done.unchanged), "missing": done.missing,
+        "added": as_objects(done.added),
+        "changed_kind": as_objects(done.changed),
+        "removed": as_objects(done.removed),
+        "unchanged": as_objects(done.unchanged),
+        "missing": done.missing,
     }
     sentences = []
     for form, plural, rules in (
-            ("%s: added as a %s", "%d rules added", done.added),
-            ("%s: is a %s now", "%d rules changed to the other kind", done.changed),
-            ("%s: removed, it was a %s", "%d rules removed", done.removed),
-            ("%s: is a %s already", "%d rules were there already", done.unchanged)):
+        ("%s: added as a %s", "%d rules added", done.added),
+        ("%s: is a %s now", "%d rules changed to the other kind", done.changed),
+        ("%s: removed, it was a %s", "%d rules removed", done.removed),
+        ("%s: is a %s already", "%d rules were there already", done.unchanged),
+    ):
         sentences += [form % rule for rule in rules] if len(rules) <= NAMED else [plural % len(rules)]
     return sentences, facts
 
 
 def _complain(failure, old):
-    sys.stderr.write("mxbackup: the record is saved, but the mail files were not all brought up to date: %s\n" % failure)
+    sys.stderr.write(
+        "mxbackup: the record is saved, but the mail files were not all brought up to date: %s\n" % failure
+    )
     for path in old:
         sys.stderr.write("mxbackup: %s is older than the database\n" % path)
-    sys.stderr.write("mxbackup: 'mxbackup status' says why; when that is mended: signal-event %s\n" % outputs.EVENT)
+    sys.stderr.write(
+        "mxbackup: 'mxbackup status' says why; when that is mended: signal-event %s\n" % outputs.EVENT
+    )
 
 
 def _preview(db, before, facts, compare):
-    """Return the lines that show the change of the record from its value `before` to `db`, and of each file."""
+    """Return the lines that show what changes in the record, which was `before` (str), and in each file."""
     after = db.value(record.KEY)
     facts["record"] = {"before": before, "after": after}
     lines = ["-%s=%s" % (record.KEY, before)] if before and before != after else []

@@ -26,11 +26,17 @@ def run(options):
     configuration = record.load()
     rules = configuration.rules
     if options.json:
-        json.dump({
-            "enabled": configuration.enabled,
-            "rules": rulelist.as_objects(rules),
-            "ignored": [{"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored],
-        }, sys.stdout, indent=1)
+        json.dump(
+            {
+                "enabled": configuration.enabled,
+                "rules": rulelist.as_objects(rules),
+                "ignored": [
+                    {"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored
+                ],
+            },
+            sys.stdout,
+            indent=1,
+        )
         print()
     elif options.csv:
         sys.stdout.write(rulelist.write_csv(rules))
@@ -51,5 +57,7 @@ def _print_table(configuration):
     if not configuration.enabled:
         notes.append("MX Backup is disabled: the rules have no effect until 'mxbackup enable'.")
     if configuration.ignored:
-        notes.append("%d entries of the record are ignored; 'mxbackup status' says why." % len(configuration.ignored))
+        notes.append(
+            "%d entries of the record are ignored; 'mxbackup status' says why." % len(configuration.ignored)
+        )
     sys.stderr.write("".join(["mxbackup: %s\n" % note for note in notes]))

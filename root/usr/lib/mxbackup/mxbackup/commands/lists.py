@@ -1,10 +1,10 @@
-"""Reading the lists of rules that a user names: from files and standard input, with progress, all or nothing."""
+"""Reading the lists of rules that a user names: from files and standard input, with progress, all or
+nothing."""
 
-import os
 import sys
 
 from mxbackup import record, rulelist
-from mxbackup.commands import WrongUse, printable
+from mxbackup.commands import WrongUse, file_name, printable
 from mxbackup.rules import HOST
 
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
@@ -16,9 +16,12 @@ SIZE_LIMIT = 1 << 26
 
 def add_arguments(parser):
     """Add NAME... and --from-file to `parser`."""
-    parser.add_argument("names", nargs="*", metavar="NAME",
-                        help="a host or domain; - reads a list from standard input")
-    parser.add_argument("--from-file", action="append", default=[], metavar="FILE", help="read a list from FILE")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a host or domain; - reads a list from standard input"
+    )
+    parser.add_argument(
+        "--from-file", action="append", default=[], metavar="FILE", help="read a list from FILE"
+    )
 
 
 def read(options):
@@ -32,7 +35,8 @@ def read(options):
 
 
 def read_files(files):
-    """Return ([Entry], [Refusal]) of the lists in `files` (paths as the user gave them, "-" for standard input).
+    """Return ([Entry], [Refusal]) of the lists in `files` (paths as the user gave them, "-" for standard
+    input).
 
     Raises WrongUse where one cannot be read.
     """
@@ -50,12 +54,18 @@ def read_files(files):
 
 def _content(path, source):
     try:
-        with open(sys.stdin.fileno() if path == "-" else os.fsencode(path), "rb", closefd=path != "-") as stream:
+        with open(
+            sys.stdin.fileno() if path == "-" else file_name(path), "rb", closefd=path != "-"
+        ) as stream:
             data = stream.read(SIZE_LIMIT + 1)
     except (OSError, ValueError, AttributeError) as error:
-        raise WrongUse("%s: cannot be read: %s" % (printable(source), getattr(error, "strerror", None) or error))
+        raise WrongUse(
+            "%s: cannot be read: %s" % (printable(source), getattr(error, "strerror", None) or error)
+        )
     if len(data) > SIZE_LIMIT:
-        raise WrongUse("%s: is larger than %d MiB; nothing was changed" % (printable(source), SIZE_LIMIT >> 20))
+        raise WrongUse(
+            "%s: is larger than %d MiB; nothing was changed" % (printable(source), SIZE_LIMIT >> 20)
+        )
     return data
 
 

@@ -1,7 +1,8 @@
 """Accept mail for hosts and domains no longer.
 
-All are removed in one change of the record, and one event brings the mail files up to date. A name without a rule
-is reported, and the exit status is 1. A rule that is ignored ('mxbackup status' names them) goes by its name too.
+All are removed in one change of the record, and one event brings the mail files up to date. A name
+without a rule is reported, and the exit status is 1. A rule that is ignored ('mxbackup status' names
+them) goes by its name too.
 """
 
 from mxbackup import record

@@ -18,7 +18,9 @@ def add_arguments(parser):
 
 
 def run(options):
-    switch, state = (record.enable, "enabled") if options.command == "enable" else (record.disable, "disabled")
+    switch, state = (
+        (record.enable, "enabled") if options.command == "enable" else (record.disable, "disabled")
+    )
 
     def describe(done):
         return ["MX Backup is %s%s" % (state, "" if done else " already")], {"status": state}

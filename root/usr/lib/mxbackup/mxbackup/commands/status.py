@@ -1,0 +1,96 @@
+"""Show whether the rules take effect, how the mail files stand, and which entries of the record are
+ignored.
+
+A mail file is compared with what the database makes of it now. The exit status is 1 where a file is old,
+an entry is ignored, or a list of an older method was not taken over.
+"""
+
+import json
+import sys
+
+from mxbackup import migration, outputs, record, targets
+from mxbackup.commands import printable
+from mxbackup.commands.change import Preview
+from mxbackup.rules import DOMAIN
+
+EXAMPLES = """\
+mxbackup status
+mxbackup status --json
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument("--json", action="store_true", help="report in JSON")
+
+
+def run(options):
+    facts = gather()
+    if options.json:
+        json.dump(facts, sys.stdout, indent=1)
+        print()
+    else:
+        for line in _report(facts):
+            print(printable(line))
+    good = all(file["current"] for file in facts["files"] if file["here"])
+    return 0 if good and not facts["ignored"] and not facts["lists"] else 1
+
+
+def gather():
+    """Return how things stand, as a dict for JSON. Raises DatabaseError."""
+    db = Preview(readonly=True)
+    configuration = record.load(db)
+    kinds = list(configuration.rules.kinds.values())
+    states = outputs.states(db)
+    here = {state.path for state in states}
+    files = [
+        {"path": s.path, "reader": s.reader, "here": True, "current": not s.reason, "reason": s.reason}
+        for s in states
+    ]
+    files += [
+        {"path": target.path, "reader": target.reader, "here": False}
+        for target in targets.TARGETS
+        if target.path not in here
+    ]
+    return {
+        "enabled": configuration.enabled,
+        "domains": kinds.count(DOMAIN),
+        "hosts": len(kinds) - kinds.count(DOMAIN),
+        "smart_host": configuration.smart_host,
+        "files": files,
+        "ignored": [{"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored],
+        "lists": [str(step) for step in migration.migrate(Preview(), dry_run=True)],
+        "warnings": configuration.warnings,
+    }
+
+
+def _report(facts):
+    """Yield the lines for a reader."""
+    yield "MX Backup is %s: %d DOMAIN and %d HOST rules%s" % (
+        "enabled" if facts["enabled"] else "disabled",
+        facts["domains"],
+        facts["hosts"],
+        "" if facts["enabled"] else ", without effect until 'mxbackup enable'",
+    )
+    if facts["smart_host"]:
+        yield "Smart host: %s; mail for the rules' names does not go to it, but by DNS" % facts["smart_host"]
+    else:
+        yield "Smart host: none"
+    yield "Mail files:"
+    for file in facts["files"]:
+        state = "not used on this host"
+        if file["here"]:
+            state = "as the database says" if file["current"] else file["reason"]
+        yield "  %-40s  %s" % (file["path"], state)
+    if not any(file["here"] for file in facts["files"]):
+        yield "  This host has none of them: no mail server here reads the rules."
+    for title, lines in (
+        (
+            "Ignored entries of the record ('mxbackup remove' takes them out):",
+            ["%s,%s: %s" % (e["name"], e["flag"], e["reason"]) for e in facts["ignored"]],
+        ),
+        ("To be taken over from older methods ('mxbackup migrate'):", facts["lists"]),
+        ("Warnings:", facts["warnings"]),
+    ):
+        if lines:
+            yield title
+            yield from ("  " + line for line in lines)

@@ -1,0 +1,32 @@
+"""Read rules from a file that 'mxbackup export' wrote, or from any list as 'mxbackup add --from-file'
+takes.
+
+The rules are added to those that are there, and the kind in the file counts; with --replace, the file's
+rules are the only ones afterwards. All are checked first: where one is refused, nothing is changed. The
+status stays as it is.
+"""
+
+from mxbackup import record
+from mxbackup.commands import change, lists
+
+EXAMPLES = """\
+mxbackup import rules.csv
+mxbackup import rules.json --replace --dry-run
+ssh friend mxbackup export | mxbackup import
+"""
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "file", nargs="?", default="-", metavar="FILE", help="the list (default: standard input)"
+    )
+    parser.add_argument("--replace", action="store_true", help="remove the rules that FILE does not have")
+    change.add_options(parser)
+
+
+def run(options):
+    entries, refusals = lists.read_files([options.file])
+    kinds = {} if options.replace else record.load().rules.kinds
+    rules = lists.resolve(entries, refusals, None, kinds)
+    edit = record.replace if options.replace else record.add
+    return change.carry_out(options, lambda db: edit(rules, db), change.describe)
