@@ -33,8 +33,8 @@ class Identity:
             parse_address(address) in self.addresses or self.here and is_local(address) for address in addresses)
 
 
-def check(domain, identity, directory, deadline):
-    """Look at the MX records of `domain`; return (findings, exchangers).
+def check(domain, identity, directory, deadline, knock=True):
+    """Look at the MX records of `domain`, and with `knock` whether its primary answers; return (findings, exchangers).
 
     `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
     """
@@ -76,7 +76,7 @@ def check(domain, identity, directory, deadline):
               f"give {own[0].name} a number higher than {own[0].preference}")
     else:
         found(GOOD, f"{own[0].name} ({own[0].preference}) is an MX behind {others[0].name} ({others[0].preference})")
-    if others:
+    if others and knock:
         _knock(others[0], deadline, found)
     return findings, exchangers
 

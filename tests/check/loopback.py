@@ -1,0 +1,51 @@
+"""nsd and mailfront on ports of 127.0.0.1, without a network namespace."""
+
+import contextlib
+import socket
+import subprocess
+
+import mailfront
+from world import wait_for, write_zones
+
+RECORDS = "@ MX 0 mail\n@ MX 5 sme.doecom.net.\nmail A 192.168.0.1\n"
+
+
+@contextlib.contextmanager
+def name_server(folder, zones):
+    """Run nsd on `zones` ({name: records}); gives ADDRESS:PORT."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(["nsd", "-d", "-c", str(write_zones(folder / "zones", zones, "127.0.0.1", port))],
+                               stdin=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _listens(port))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _listens(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def many_domains(folder, count):
+    """Make a host with `count` rules, its DNS and its mailfront in `folder`; gives what to run and the environment."""
+    domains = [f"domain{n}.org" for n in range(count)]
+    database = folder / "home/e-smith/db"
+    database.mkdir(parents=True)
+    (database / "configuration").write_text(
+        "DomainName=doecom.net\nSystemName=sme\n"
+        f"mxbackup=service|name|{','.join(f'{domain},1' for domain in domains)}|status|enabled\n")
+    control = folder / "var/qmail/control"
+    control.mkdir(parents=True)
+    (control / "rcpthosts").write_text("sme.doecom.net\n" + "".join(f"{d}\n.{d}\n" for d in domains))
+    zones = {**{domain: RECORDS for domain in domains}, "doecom.net": "sme A 192.168.0.2\n"}
+    with name_server(folder, zones) as dns, mailfront.start(control) as server:
+        command = ["check", "--server", "%s:%d" % server.address, "--nameserver", dns]
+        yield [*command, "--only", "smtp", "--only", "dns", "--only", "loop"], {"ESMITH_ROOT": str(folder)}

@@ -1,0 +1,164 @@
+"""What the check says of the host's own mail files, and of its way out by a smart host."""
+
+import json
+import os
+
+import pytest
+
+import mailfront
+from mxbackup.check.loop import route
+
+RCPTHOSTS = "/var/qmail/control/rcpthosts"
+SMTPROUTES = "/var/qmail/control/smtproutes"
+FRAGMENT = "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/20QandD"
+
+
+@pytest.fixture
+def backup(host):
+    """The host with the DOMAIN smithnet.com, its files written."""
+    done = host.run("mxbackup", "add", "--domain", "smithnet.com")
+    assert done.returncode == 0, done.stderr
+    return host
+
+
+def check(host, *arguments):
+    """Run `mxbackup check --json`; return the exit status and the verdicts' findings, {name: [(level, text)]}."""
+    done = host.run("mxbackup", "check", "--json", *arguments)
+    assert done.stderr == ""
+    verdicts = json.loads(done.stdout)["verdicts"]
+    return done.returncode, {
+        verdict["name"]: [(finding["level"], finding["text"], finding["remedy"]) for finding in verdict["findings"]]
+        for verdict in verdicts}
+
+
+def faults(host):
+    status, verdicts = check(host, "--only", "files")
+    found = [(text, remedy) for level, text, remedy in verdicts["sme.doecom.net"] if level == "fault"]
+    assert status == (1 if found else 0)
+    return found
+
+
+def test_files_that_are_as_the_database_says_are_good(backup):
+    assert faults(backup) == []
+    assert check(backup, "--only", "files")[1]["sme.doecom.net"] == [
+        ("good", f"{backup / path} holds what the database says", "") for path in (RCPTHOSTS, SMTPROUTES)]
+
+
+def test_a_file_that_is_older_than_the_database(backup):
+    backup.run("config", "setprop", "mxbackup", "name", "smithnet.com,1,mail.bar.org,0")
+    (text, remedy), = faults(backup)
+    assert text == f"{backup / RCPTHOSTS} is older than the database: 1 lines differ, the first is +mail.bar.org"
+    assert remedy == "run: signal-event mxbackup-update"
+    assert backup.run("signal-event", "mxbackup-update").returncode == 0
+    assert faults(backup) == []
+
+
+def test_a_line_too_many(backup):
+    with open(backup / RCPTHOSTS, "a") as file:
+        file.write(".com\n")
+    (text, _), = faults(backup)
+    assert "the first is -.com" in text
+
+
+def test_a_missing_rcpthosts(backup):
+    os.unlink(backup / RCPTHOSTS)
+    (text, _), = faults(backup)
+    assert text == f"{backup / RCPTHOSTS} does not exist: qmail-smtpd then takes mail for the whole world"
+
+
+@pytest.mark.parametrize("path, mode, remedy", [
+    (RCPTHOSTS, 0o600, "run: chmod o+r"), ("/var/qmail/control", 0o700, "run: chmod o+x")])
+def test_a_file_that_the_server_cannot_read(backup, path, mode, remedy):
+    os.chmod(backup / path, mode)
+    assert any(said.startswith(remedy) for _, said in faults(backup))
+
+
+def test_a_custom_fragment_that_hides_ours(backup):
+    backup.write(FRAGMENT, "old.example\n")
+    (text, remedy), = faults(backup)
+    assert text == f"{backup / FRAGMENT} hides the fragment that writes the rules into {RCPTHOSTS}"
+    assert "mxbackup migrate" in remedy
+
+
+def test_a_perl_fragment_beside_ours(backup):
+    backup.write("/etc/e-smith/templates-custom" + RCPTHOSTS + "/30perl", "{ $OUT = 'x' }\n")
+    (text, _), = faults(backup)
+    assert "30perl line 1: this is a Perl fragment" in text
+
+
+def test_a_rule_that_is_ignored(backup):
+    backup.run("config", "setprop", "mxbackup", "name", "smithnet.com,1,co.uk,1")
+    (text, _), = faults(backup)
+    assert text.startswith("the rule 'co.uk' is ignored: is a public suffix")
+
+
+def test_a_host_without_any_mail_server(sandbox):
+    sandbox.plant().write("/home/e-smith/db/configuration", "DomainName=doecom.net\nSystemName=sme\n")
+    (text, _), = faults(sandbox)
+    assert text == "this host has no mail server's files that the rules could go to"
+
+
+def test_a_host_with_the_perl_engine_compares_our_lines(backup):
+    backup.write("/sbin/e-smith/expand-template", "#!/usr/bin/perl\n", 0o755)
+    assert faults(backup) == []
+    backup.run("config", "setprop", "mxbackup", "name", "smithnet.com,1,mail.bar.org,0")
+    (text, _), = faults(backup)
+    assert "is older than the database" in text
+
+
+def test_a_refusal_by_ones_own_server_while_disabled_says_how_to_enable(backup):
+    assert backup.run("mxbackup", "disable").returncode == 0
+    with mailfront.start(backup / "/var/qmail/control") as server:
+        status, verdicts = check(backup, "--only", "smtp", "--server", "%s:%d" % server.address)
+    assert status == 1
+    assert ("note", "MX backup is disabled: the rules are not in force", "mxbackup enable") in verdicts[
+        "%s:%d" % server.address]
+    assert [remedy for level, _, remedy in verdicts["smithnet.com"] if level == "fault"][0] == "run: mxbackup enable"
+
+
+@pytest.fixture
+def smart(backup):
+    """That host with the smart host smtp.provider.net."""
+    backup.run("config", "set", "SMTPSmartHost", "smtp.provider.net")
+    assert backup.run("signal-event", "mxbackup-update").returncode == 0
+    return backup
+
+
+def loop(host):
+    status, verdicts = check(host, "--only", "loop", "--timeout", "2")
+    return [(level, text) for level, text, _ in verdicts["smithnet.com"]]
+
+
+def test_the_domains_mail_goes_out_by_dns(smart):
+    assert ("good", f"{SMTPROUTES} sends mail for smithnet.com by DNS, not to the smart host") in loop(smart)
+
+
+@pytest.mark.parametrize("routes, text", [
+    (":smtp.provider.net\n", "sends mail for smithnet.com to the smart host smtp.provider.net"),
+    ("smithnet.com:\n:smtp.provider.net\n", "sends mail for xa025caf6b1d9.smithnet.com to the smart host"),
+    ("smithnet.com:[SMTP.provider.net]:587\n.smithnet.com:\n", "sends mail for smithnet.com to the smart host"),
+])
+def test_a_route_to_the_smart_host_is_a_loop(smart, routes, text):
+    smart.write(SMTPROUTES, routes)
+    found = [said for level, said in loop(smart) if level == "fault"]
+    assert len(found) >= 1 and any(text in said for said in found)
+
+
+def test_a_route_of_ones_own_is_a_note(smart):
+    smart.write(SMTPROUTES, "smithnet.com:mail.smithnet.com\n.smithnet.com:\n:smtp.provider.net\n")
+    assert ("note", f"{SMTPROUTES} sends mail for smithnet.com to mail.smithnet.com, not by DNS") in loop(smart)
+
+
+def test_a_smart_host_that_is_the_domains_mx_is_a_loop(world, smart):
+    smart.run("mxbackup", "add", "smart.org")
+    smart.write("/etc/resolv.conf", "nameserver 1.2.3.4\n")
+    done = world.check("--only", "loop", "smart.org", inside=world.server,
+                       environment={"ESMITH_ROOT": str(smart.path)})
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "fault, loop: the smart host smtp.provider.net is an MX of smart.org (0 smtp.provider.net)" in done.stdout
+
+
+@pytest.mark.parametrize("host, relay", [
+    ("a.org", "one"), ("b.a.org", "two"), ("c.b.a.org", "two"), ("org", "three"), ("x.net", "three"), ("d.org", "")])
+def test_routes_are_looked_up_as_qmail_remote_does(host, relay):
+    assert route({"a.org": "one", ".a.org": "two", "": "three", "d.org": ""}, host) == relay
