@@ -40,6 +40,7 @@ COMMANDS = {
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
     "check": ("mxbackup.check.command", "prove it: the mail files, the SMTP dialogues, the MX records"),
+    "panel": ("mxbackup.panel.command", "serve the panel to a browser on this host"),
 }
 
 OVERVIEW = """\

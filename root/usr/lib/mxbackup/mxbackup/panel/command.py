@@ -1,0 +1,72 @@
+"""Serve the panel in a browser on this host, or set its password.
+
+For hosts without a server-manager. The panel listens on the loopback address only; from elsewhere reach it
+through ssh: ssh -L 9825:127.0.0.1:9825 root@HOST, then open http://127.0.0.1:9825/ in the browser. It asks for
+the password that --set-password sets: on a terminal that asks for it twice, else it is the first line of input.
+"""
+
+import os
+import sys
+
+PORT = 9825
+EXAMPLES = """\
+mxbackup panel --set-password
+mxbackup panel
+systemctl enable --now mxbackup-panel
+"""
+
+
+def add_arguments(parser):
+    """Add this subcommand's arguments to `parser`."""
+    parser.add_argument("--port", type=int, default=PORT, metavar="N",
+                        help="the port on 127.0.0.1 (default %(default)s; 0: any that is free)")
+    parser.add_argument("--set-password", action="store_true", help="set the password and end")
+
+
+def run(options):
+    """Serve until stopped, or set the password; returns the exit status (int)."""
+    from mxbackup.commands import WrongUse
+
+    if not 0 <= options.port < 65536:
+        raise WrongUse("--port %d: a port is a number up to 65535" % options.port)
+    if options.set_password:
+        return _set_password()
+    return _serve(options.port)
+
+
+def _set_password():
+    from mxbackup.commands import WrongUse
+    from mxbackup.panel import login
+
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        password = getpass("New password of the panel: ")
+        if getpass("Once more: ") != password:
+            raise WrongUse("the two passwords differ; nothing was changed")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    try:
+        login.set_password(password)
+    except login.PasswordError as error:
+        raise WrongUse(str(error)) from None
+    print("The password is set.")
+    return 0
+
+
+def _serve(port):
+    from mxbackup.panel import login
+
+    if not login.password_is_set():
+        raise login.PasswordError("no password has been set: run mxbackup panel --set-password")
+    from mxbackup.panel.application import Panel
+    from mxbackup.panel.server import Server
+
+    os.umask(0o022)
+    server = Server(port, Panel(login.Door()))
+    print("The panel is at http://%s:%d/" % server.server_address, flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    return 0

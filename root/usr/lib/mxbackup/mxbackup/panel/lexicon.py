@@ -1,0 +1,72 @@
+"""The panel's words: the charset of this variant and the lexicons in the server-manager's format."""
+
+import re
+from os.path import dirname, join
+from xml.parsers import expat
+
+from esmith.paths import rooted
+
+LANGUAGES = ("en-us", "fr")
+
+
+def charset():
+    """Return the charset (str) of this variant's pages, forms and lexicons."""
+    library = dirname(dirname(dirname(__file__)))
+    with open(join(library, "charset"), encoding="ascii") as file:
+        return file.read().strip()
+
+
+def choose(accept_language):
+    """Return the language of LANGUAGES that an Accept-Language header (str) likes best (RFC 9110 §12.5.4)."""
+    best, best_weight = LANGUAGES[0], 0.0
+    for wish in accept_language[:1000].lower().split(","):
+        tag, _, parameter = wish.strip().partition(";")
+        weight = parameter.strip()[2:] if parameter.strip().startswith("q=") else "1"
+        try:
+            weight = float(weight)
+        except ValueError:
+            continue
+        for language in LANGUAGES:
+            same = tag.strip().partition("-")[0] == language.partition("-")[0]
+            if same and best_weight < weight <= 1:
+                best, best_weight = language, weight
+    return best
+
+
+def read(path, encoding):
+    """Return {base: translation} of the lexicon file `path`; line ends and indents count as one blank.
+
+    The charset is given, not taken from the XML declaration, so that the two cannot disagree.
+    """
+    entries, text, entry = {}, [], {}
+
+    def start(name, attributes):
+        del text[:]
+
+    def end(name):
+        # A no-break space is part of a text.
+        entry[name] = re.sub("[ \t\r\n]+", " ", "".join(text)).strip(" ")
+        if name == "entry":
+            entries[entry["base"]] = entry["trans"]
+
+    parser = expat.ParserCreate(encoding)
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = text.append
+    with open(path, "rb") as file:
+        parser.ParseFile(file)
+    return entries
+
+
+class Lexicon:
+    """The entries of one language; called with a base it gives the text, its {fields} filled in."""
+
+    def __init__(self, language, encoding):
+        self.language = language
+        path = "/etc/e-smith/locale/%s/etc/e-smith/web/functions/mxbackup" % language
+        self._entries = read(rooted(path), encoding)
+
+    def __contains__(self, base):
+        return base in self._entries
+
+    def __call__(self, base, **fields):
+        return self._entries.get(base, base).format(**fields)

@@ -1,0 +1,61 @@
+"""Tokens that only this host can have made: for forms (against CSRF) and for messages kept in an address."""
+
+import hmac
+import os
+import time
+from os.path import dirname
+
+from esmith.paths import rooted
+
+SECRET = "/var/lib/mxbackup/panel.secret"
+
+
+def secret():
+    """Return the host's secret (32 bytes), made at the first call, in a file that only its owner can read."""
+    path = rooted(SECRET)
+    for _ in range(3):
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            _make(path)
+    raise OSError("%s: it was removed as soon as it was made" % path)
+
+
+def _make(path):
+    """Make the secret in one step, whole; another's that came first stays."""
+    os.makedirs(dirname(path), exist_ok=True)
+    new = "%s.%s" % (path, os.urandom(6).hex())
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(os.urandom(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.unlink(new)
+
+
+def _code(purpose, identity, expiry, text):
+    message = "\0".join((purpose, identity, expiry, text)).encode("utf-8", "surrogatepass")
+    return hmac.new(secret(), message, "sha256").hexdigest()[:40]
+
+
+def make(purpose, identity, lifetime, text=""):
+    """Return a token (str) for `purpose`, bound to `identity` and `text`, good for `lifetime` seconds."""
+    expiry = "%x" % int(time.time() + lifetime)
+    return expiry + "-" + _code(purpose, identity, expiry, text)
+
+
+def good(token, purpose, identity, text=""):
+    """Whether `token` was made here for the same purpose, identity and text, and is not too old."""
+    expiry, _, code = token[:80].partition("-")
+    try:
+        if int(expiry, 16) < time.time():
+            return False
+    except ValueError:
+        return False
+    wanted = _code(purpose, identity, expiry, text)
+    return hmac.compare_digest(code.encode("utf-8", "replace"), wanted.encode())
