@@ -38,7 +38,9 @@ _ENVIRONMENT = {
 
 # What Debian calls the packages that ours require: RPM name, Debian package.
 _DEBIAN = {
+    "coreutils": "coreutils",
     "findutils": "findutils",
+    "grep": "grep",
     "python3": "python3",
     "python3-jinja2": "python3-jinja2",
     "python3-dns": "python3-dnspython",

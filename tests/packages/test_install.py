@@ -235,6 +235,42 @@ def test_a_broken_custom_fragment(host, built):
     assert_served(host)
 
 
+def test_an_erase_takes_the_entries_out_of_a_file_that_cannot_be_expanded(host, built):
+    change(host, "-Uvh", *packages(host, built))
+    host.root.write(f"/etc/e-smith/templates-custom{RCPTHOSTS}/50mine", "{ this is no Perl at all ( }\n")
+    said = change(host, "-e", "smeserver-mxbackup-utf8", events=0)
+    assert "50mine" in said
+    assert_withdrawn(host)
+
+
+def test_what_was_added_by_hand_between_an_erase_and_a_next_installation_is_kept(python_host, built):
+    change(python_host, "-Uvh", *packages(python_host, built))
+    assert python_host.root.exists(f"/etc/e-smith/templates-custom{RCPTHOSTS}/80adopted")
+    change(python_host, "-e", "smeserver-mxbackup-utf8", "e-smith-python", events=0)
+    assert python_host.root.run("find /etc/e-smith").stdout == ""
+    python_host.root.write(RCPTHOSTS, python_host.root.read(RCPTHOSTS) + "later.example\n")
+    change(python_host, "-Uvh", *packages(python_host, built))
+    python_host.own.add("later.example")
+    assert_served(python_host)
+
+
+def test_what_the_calling_shell_set_for_a_sandbox_does_not_reach_the_host(host, built):
+    files = [host.root.copy(package) for package in packages(host, built)]
+    host.root.run(["rpm", "-U", *files], check=True, environment={
+        "ESMITH_ROOT": "/tmp/sandbox", "DBPATH": "/tmp", "MXBACKUP_WITHHOLD": "1", "PYTHONPATH": "/tmp"})
+    assert_served(host)
+    assert not host.root.exists("/tmp/sandbox")
+
+
+def test_the_how_to_s_second_method_becomes_rules(perl_host, built):
+    custom = f"/etc/e-smith/templates-custom{RCPTHOSTS}/20QandD"
+    perl_host.root.write(custom, "# 20QandD (Quick and Dirty...)\nfriend.example\n.friend.example\nlone.example\n")
+    change(perl_host, "-Uvh", built.utf8)
+    assert not perl_host.root.exists(custom)
+    assert perl_host.lines() == perl_host.own | ENTRIES | {"friend.example", ".friend.example", "lone.example"}
+    assert "friend.example,1" in perl_host.record() and "lone.example,0" in perl_host.record()
+
+
 def test_a_full_disk(host, built):
     root = host.root
     before = root.read(RCPTHOSTS)
