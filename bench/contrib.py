@@ -1,0 +1,66 @@
+"""The contrib's own: a hundred thousand rules into the record, and into every mail file anew."""
+
+import pathlib
+import random
+import shutil
+
+from measure import Case
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "root"
+COUNT = 100000
+OUTPUTS = (
+    "var/qmail/control/rcpthosts", "var/qmail/control/smtproutes", "var/spool/smtpd/etc/smtpd_check_rules",
+)
+# It is written only where it is already.
+GOODRCPTTO = "var/service/qpsmtpd/config/goodrcptto"
+SECOND_LIST = ("var/qmail/control/morercpthosts", "var/qmail/control/morercpthosts.cdb")
+
+
+def _host(folder):
+    """Plant a host with every mail front end below `folder` (pathlib.Path)."""
+    shutil.copytree(ROOT / "etc", folder / "etc", symlinks=True)
+    (folder / "usr/lib").mkdir(parents=True)
+    (folder / "usr/lib/mxbackup").symlink_to(ROOT / "usr/lib/mxbackup")
+    for path in (*OUTPUTS, GOODRCPTTO):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    (folder / "home/e-smith/db").mkdir(parents=True)
+
+
+def _lines():
+    """Yield a line for each rule of a list to be added."""
+    dice = random.Random(4)
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    for _ in range(COUNT):
+        labels = ("".join(dice.choices(letters, k=7)), "".join(dice.choices(letters, k=5)),
+                  dice.choice(("com", "org", "co.uk")))
+        yield "%s %s\n" % (".".join(labels), dice.choice(("HOST", "DOMAIN")))
+
+
+def cases(folder):
+    _host(folder)
+    configuration = folder / "home/e-smith/db/configuration"
+    rules = folder / "rules"
+    rules.write_text("".join(_lines()))
+    environment = {"ESMITH_ROOT": str(folder)}
+    start = "DomainName=doecom.net\nSystemName=sme\nSMTPSmartHost=smtp.provider.net\n"
+
+    def add(_):
+        configuration.write_text(start)
+        return [ROOT / "usr/sbin/mxbackup", "add", "--no-update", "--from-file", rules]
+
+    # Three seconds at most, on a machine whose Python starts in ten milliseconds.
+    yield Case("mxbackup add, %d rules from a file" % COUNT, add, 300, environment, 5)
+
+    def event(*gone):
+        def argv(_):
+            for path in gone:
+                if (folder / path).exists():
+                    (folder / path).unlink()
+            return [ROOT / "sbin/e-smith/signal-event", "mxbackup-update"]
+        return argv
+
+    yield Case("event, %d rules, every file new" % COUNT, event(*OUTPUTS), None, environment, 5)
+    yield Case("event, the same, qmail's second list new", event(*OUTPUTS, *SECOND_LIST), None, environment, 5)
+    yield Case("event, %d rules, nothing changed" % COUNT, event(), 80, environment, 10)
+    yield Case("mxbackup list, %d rules" % COUNT, [ROOT / "usr/sbin/mxbackup", "list"], None, environment, 5)
