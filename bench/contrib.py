@@ -61,6 +61,7 @@ def cases(folder):
         return argv
 
     yield Case("event, %d rules, every file new" % COUNT, event(*OUTPUTS), None, environment, 5)
-    yield Case("event, the same, qmail's second list new", event(*OUTPUTS, *SECOND_LIST), None, environment, 5)
+    second_list_too = event(*OUTPUTS, *SECOND_LIST)
+    yield Case("event, the same, qmail's second list new", second_list_too, None, environment, 5)
     yield Case("event, %d rules, nothing changed" % COUNT, event(), 80, environment, 10)
     yield Case("mxbackup list, %d rules" % COUNT, [ROOT / "usr/sbin/mxbackup", "list"], None, environment, 5)
