@@ -82,7 +82,9 @@ def keys(data):
     # Each key has two slots of eight bytes in the tables that follow, which end the file.
     if at != end or sum(slots for _, slots in tables) != 2 * len(found) or len(data) != end + 16 * len(found):
         raise ValueError("no cdb")
-    return frozenset(key.decode("utf-8", "surrogateescape") for key in found)
+    # Decoded at once; a key with a newline in it is no name, and must not become two.
+    text = b"\n".join(key for key in found if b"\n" not in key)
+    return frozenset(text.decode("utf-8", "surrogateescape").split("\n")) - {""}
 
 
 class Update:

@@ -96,8 +96,8 @@ def text(name, db=None):
 
     `db`: the configuration Database, the host's where None. There is nothing where withheld().
     """
-    lines = entries(name, record.load(db))
-    return "\n".join([COMMENT] + lines) + "\n" if lines else ""
+    lines = _lines(name, record.load(db))
+    return COMMENT + "\n" + lines if lines else ""
 
 
 def withheld():
@@ -112,19 +112,22 @@ def kinds(configuration):
 
 def entries(name, configuration):
     """Return the entries (list of str) that target `name` (str) gets from the record.Configuration."""
+    return _lines(name, configuration).split("\n")[:-1]
+
+
+def _lines(name, configuration):
+    """Return the same as one text (str), a newline after each entry: many small lists take longer."""
     target = find(name)
     if withheld() or not target.wanted(configuration):
-        return []
-    elsewhere = ()
+        return ""
+    rules = configuration.rules.kinds
+    forms = {kind: "".join(line + "\n" for line in lines) for kind, lines in target.forms.items()}
     if name == "rcpthosts":
-        elsewhere = morercpthosts.compiled_names(configuration.rules.kinds)
-    forms = {kind: "\n".join(lines) for kind, lines in target.forms.items()}
-    found = []
-    for rule_name, kind in configuration.rules.kinds.items():
-        form = forms[kind]
-        if rule_name in elsewhere:
-            if kind == HOST:
-                continue
-            form = ".%"
-        found += form.replace("%", rule_name).split("\n")
-    return found
+        elsewhere = morercpthosts.compiled_names(rules)
+        if elsewhere:
+            suffix = {HOST: "", DOMAIN: ".%\n"}
+            return "".join([
+                (suffix if rule_name in elsewhere else forms)[kind].replace("%", rule_name)
+                for rule_name, kind in rules.items()
+            ])
+    return "".join([forms[kind].replace("%", rule_name) for rule_name, kind in rules.items()])
