@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from esmith import records
 
 NASTY = st.sampled_from([
-    b"a", b"ab", b"a b", b"a.b", b"eth", b"eth0", b" a", b"a ", b"", b"#", b" #", b"$", b"#a", b"\xe9", b"\xc3\xa9",
-    b"10", b"9", b"\t", b"Z", b"_", b"~",
+    b"a", b"ab", b"a b", b"a.b", b"eth", b"eth0", b" a", b"a ", b"", b"#", b" #", b"$", b"#a", b"\xe9",
+    b"\xc3\xa9", b"10", b"9", b"\t", b"Z", b"_", b"~",
 ])
 VALUES = st.sampled_from([b"", b"=", b"v", b"t|p|v", b"t|p", b" lead", b"a\\|b|p|q", b"x\\ny", b"\xff", b"#"])
 LINES = st.one_of(
@@ -27,7 +27,7 @@ def test_a_search_finds_what_a_table_has(data, key):
 
 @given(
     st.one_of(FILES, ORDERLY, ORDERLY.map(b"# a head\n# of=two lines\n".__add__)),
-    st.dictionaries(KEYS.filter(lambda key: key and not key.startswith(b"#")), st.none() | VALUES, max_size=4),
+    st.dictionaries(KEYS.filter(lambda key: key and key[:1] != b"#"), st.none() | VALUES, max_size=4),
 )
 @settings(max_examples=500)
 @example(b"eth=1\neth0=2\n", {b"eth-": b"x", b"eth0": None})

@@ -39,7 +39,10 @@ class Replacement:
     def __exit__(self, *_exception):
         if self._fd is not None:
             if self._temporary is not None:
-                os.unlink(self._temporary)
+                try:
+                    os.unlink(self._temporary)
+                except FileNotFoundError:
+                    pass
             os.close(self._fd)
             self._fd = None
 
@@ -61,7 +64,11 @@ class Replacement:
 
     def _clean(self, prefix):
         """Remove the temporary files that killed writers of this file left."""
-        for name in os.listdir(self._folder):
+        try:
+            names_there = os.listdir(self._folder)
+        except OSError:
+            return
+        for name in names_there:
             if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
                 continue
             path = os.path.join(self._folder, name)
@@ -81,7 +88,11 @@ class Replacement:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         while True:
             fd = os.open(self._temporary, flags, 0o600)
-            flock(fd, LOCK_EX)
+            try:
+                flock(fd, LOCK_EX)
+            except OSError:
+                # A file system without locks: nobody can tell then that a writer was killed.
+                pass
             # Another writer may have taken it for a killed one's before it was locked.
             if names(self._temporary, fd):
                 self._fd = fd
@@ -135,11 +146,15 @@ class Replacement:
     def _copy_attributes(self):
         """Copy the extended attributes: access control lists, the security context."""
         try:
-            for name in os.listxattr(self._path):
-                os.setxattr(self._fd, name, os.getxattr(self._path, name))
+            attributes = os.listxattr(self._path)
         except OSError:
-            # The file system has none, or this user may not set them.
-            pass
+            return
+        for name in attributes:
+            try:
+                os.setxattr(self._fd, name, os.getxattr(self._path, name))
+            except OSError:
+                # Some are the system's alone.
+                pass
 
 
 def names(path, fd):

@@ -137,19 +137,22 @@ class Database:
         return self.raw(key) is not None
 
     def __len__(self):
-        return len(self.table())
+        return len(self._reachable())
 
     def __iter__(self):
-        return map(decode, sorted(self.table()))
+        return iter([decode(key) for key, _raw in self._reachable()])
 
     def records(self, type=None):
         """The Records in byte order of their keys, all or those of one type (str). A generator."""
         wanted = None if type is None else encode(type)
-        table = self.table()
-        for key in sorted(table):
-            raw = table[key]
-            if raw is not NO_VALUE and (wanted is None or split_value(raw)[0] == wanted):
+        for key, raw in self._reachable():
+            if wanted is None or split_value(raw)[0] == wanted:
                 yield Record(self, decode(key), raw)
+
+    def _reachable(self):
+        """[(key, raw value)] of the records that can be looked up, in byte order of the keys."""
+        items = self.table().items()
+        return sorted((k, raw) for k, raw in items if raw is not NO_VALUE and k == k.strip(SPACE))
 
     def value(self, key):
         """What a Perl fragment's `$key` gives: the record's raw value (str), "" where there is none."""

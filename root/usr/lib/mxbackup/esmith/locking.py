@@ -2,9 +2,15 @@
 
 import os
 from _signal import SIGURG
+from _thread import get_ident
+from errno import EDEADLK
 from fcntl import F_SETLEASE, F_SETSIG, F_UNLCK, F_WRLCK, LOCK_EX, fcntl, flock
 
 from esmith.atomicfile import names
+
+
+# The locks that this process holds: (process, thread, database).
+_held = set()
 
 
 class Lock:
@@ -12,12 +18,18 @@ class Lock:
 
     def __init__(self, path):
         self._path = path + ".lock"
+        self._fd = None
+        # To wait for oneself is to wait for ever.
+        self._holder = os.getpid(), get_ident(), path
+        if self._holder in _held:
+            raise OSError(EDEADLK, "a transaction of this very program is under way")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         while True:
             self._fd = os.open(self._path, flags, 0o660)
             try:
                 flock(self._fd, LOCK_EX)
                 if self.held():
+                    _held.add(self._holder)
                     return
             except BaseException:
                 os.close(self._fd)
@@ -37,13 +49,17 @@ class Lock:
             # A Perl writer that waits takes a file that is gone for the lock; it removes it after use.
             if self.held() and not _open_elsewhere(self._fd):
                 os.unlink(self._path)
+        except OSError:
+            # A Perl writer was quicker, or may remove what this one may not.
+            pass
         finally:
             os.close(self._fd)
             self._fd = None
+            _held.discard(self._holder)
 
 
 def _open_elsewhere(fd):
-    """Whether the file open as `fd` (int) is open once more: only then is there no lease to be had (fcntl(2))."""
+    """Whether the file open as `fd` (int) is open once more: then no lease is to be had (fcntl(2))."""
     # Whoever opens it within these microseconds makes the kernel send a signal; this one is ignored.
     fcntl(fd, F_SETSIG, SIGURG)
     try:

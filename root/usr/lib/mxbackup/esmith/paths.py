@@ -11,9 +11,9 @@ def rooted(path):
 
 
 def given(path):
-    """Return an absolute `path` (str) that a user gave, below ESMITH_ROOT unless it is there already."""
+    """Return a `path` (str) that a user gave, below ESMITH_ROOT unless it is there already, or relative."""
     root = environ.get("ESMITH_ROOT", "").rstrip("/")
-    return path if root and (path + "/").startswith(root + "/") else rooted(path)
+    return path if root and (path + "/").startswith(root + "/") or path[:1] != "/" else rooted(path)
 
 
 def databases():

@@ -16,11 +16,16 @@ NO_VALUE = object()
 _FEW = 500
 # Lines are looked at so many bytes at a time: they stay in the processor's cache.
 _CHUNK = 1 << 16
+# So many characters of what is refused are shown.
+_SHOWN = 200
 
 
 def encode(text):
-    """Return the bytes that `text` (str) stands for in a database."""
-    return text.encode("utf-8", "surrogateescape")
+    """Return the bytes that `text` (str) stands for in a database; raises FormatError for none."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except (AttributeError, UnicodeEncodeError):
+        raise FormatError("%s refused: it is no text that a database can hold" % ascii(text))
 
 
 def decode(data):
@@ -100,8 +105,10 @@ def check_props(key, props):
 
 
 def quoted(text):
-    """`text` (str) for a message, on one line."""
-    return ascii(text) if "\n" in text else "'%s'" % text
+    """`text` (str) for a message, on one line, not too long."""
+    if len(text) > _SHOWN:
+        text = text[:_SHOWN] + "..."
+    return ascii(text) if any(character < " " or character == "\x7f" for character in text) else "'%s'" % text
 
 
 def find(data, stored):

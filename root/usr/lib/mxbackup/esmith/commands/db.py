@@ -65,7 +65,7 @@ def main(argv, database=None):
     except FormatError as error:
         _say("%s: %s; nothing was changed\n" % (program, error))
         return 2
-    except EsmithError as error:
+    except (EsmithError, OSError) as error:
         _say("%s: %s\n" % (program, error))
         return 1
     except KeyboardInterrupt:
