@@ -95,7 +95,7 @@ def test_a_failed_event_names_the_files_that_are_old(live):
     before = live.read(RCPTHOSTS)
     done = live.run("mxbackup", "add", "mail.bar.org")
     assert done.returncode == 1 and "the record is saved" in done.stderr
-    assert f"mxbackup: {RCPTHOSTS} is older than the database\n" in done.stderr
+    assert f"mxbackup: {RCPTHOSTS} cannot be made: " in done.stderr and "90broken line 1" in done.stderr
     assert SMTPROUTES not in done.stderr
     assert live.record() == "service|name|smithnet.com,1,mail.bar.org,0|status|enabled"
     assert live.read(RCPTHOSTS) == before
@@ -187,6 +187,13 @@ def test_import_adds_and_replace_replaces_in_one_write(live):
     )
     assert live.record() == "service|name|smithnet.com,0,b.org,0|status|enabled"
     assert "a.org" not in live.read(RCPTHOSTS) and "b.org" in live.read(RCPTHOSTS)
+
+
+def test_an_empty_list_replaces_nothing(live):
+    for text in "", "name,kind\n", "# nothing\n", '{"rules": []}':
+        done = live.run("mxbackup", "import", "--replace", input=text)
+        assert done.returncode == 2 and "nothing was changed" in done.stderr
+    assert live.record() == "service|name|smithnet.com,1|status|enabled"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ Entry.__doc__ = (
 )
 
 Refusal = namedtuple("Refusal", "source line name reason")
-Refusal.__doc__ = """Why an entry is no rule; all str, but `line` is int or None."""
+Refusal.__doc__ = """Why an entry is no rule; all str, but `line` is int or None, and `name` may be None."""
 
 
 def read(data, source):
@@ -65,7 +65,7 @@ def _read_json(text, source):
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return [], [
-            Refusal(source, getattr(error, "lineno", None), "", "is not the JSON of 'mxbackup export --json'")
+            Refusal(source, getattr(error, "lineno", None), None, "is not the JSON of 'mxbackup export --json'")
         ]
 
 

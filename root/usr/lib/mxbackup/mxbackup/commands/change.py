@@ -7,6 +7,7 @@ from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup import outputs, record, targets
 from mxbackup.commands import printable
+from mxbackup.commands.lists import LONG, SHOWN, progress
 from mxbackup.rulelist import as_objects
 
 # So many rules are named one by one in a report; of more, the number is given.
@@ -43,7 +44,7 @@ def carry_out(options, change, describe, compare=True):
     anything. `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing`
     in it are a bad result. `compare`: a dry run can tell what becomes of the mail files.
     """
-    db = Preview() if options.dry_run else Database(create=True)
+    db = Preview() if options.dry_run else Database()
     before = db.value(record.KEY)
     done = change(db)
     sentences, facts = describe(done)
@@ -52,11 +53,14 @@ def carry_out(options, change, describe, compare=True):
     if options.dry_run:
         sentences += _preview(db, before, facts, compare) if done else []
     elif done and not options.no_update:
+        if len(db.value(record.KEY)) > 10 * LONG:
+            progress("the record is saved; now the mail files")
         failure = outputs.update()
         facts["updated"] = not failure
     if failure:
         facts["failure"] = failure
-        facts["old_files"] = [state.path for state in outputs.states(Database(readonly=True)) if state.reason]
+        old = [state for state in outputs.states(Database(readonly=True)) if state.reason]
+        facts["old_files"] = [state.path for state in old]
     if options.json:
         json.dump(facts, sys.stdout, indent=1)
         print()
@@ -67,10 +71,12 @@ def carry_out(options, change, describe, compare=True):
             print(printable(sentence))
     sys.stdout.flush()
     missing = facts.get("missing", ())
-    for name in missing:
-        sys.stderr.write("mxbackup: %s: there is no such rule\n" % printable(name))
+    for name in missing[:SHOWN]:
+        sys.stderr.write("mxbackup: %s: there is no such rule\n" % printable(name[:300] or "''"))
+    if len(missing) > SHOWN:
+        sys.stderr.write("mxbackup: and %d more\n" % (len(missing) - SHOWN))
     if failure:
-        _complain(failure, facts["old_files"])
+        _complain(failure, old)
     return 1 if failure or missing else 0
 
 
@@ -98,11 +104,9 @@ def _complain(failure, old):
     sys.stderr.write(
         "mxbackup: the record is saved, but the mail files were not all brought up to date: %s\n" % failure
     )
-    for path in old:
-        sys.stderr.write("mxbackup: %s is older than the database\n" % path)
-    sys.stderr.write(
-        "mxbackup: 'mxbackup status' says why; when that is mended: signal-event %s\n" % outputs.EVENT
-    )
+    for state in old:
+        sys.stderr.write("mxbackup: %s %s\n" % (state.path, printable(state.reason)))
+    sys.stderr.write("mxbackup: when that is mended, run: signal-event %s\n" % outputs.EVENT)
 
 
 def _preview(db, before, facts, compare):

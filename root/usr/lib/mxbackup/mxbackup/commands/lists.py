@@ -1,5 +1,4 @@
-"""Reading the lists of rules that a user names: from files and standard input, with progress, all or
-nothing."""
+"""Reading the rules that a user names: on the command line, in files, on standard input; all or nothing."""
 
 import sys
 
@@ -10,8 +9,9 @@ from mxbackup.rules import HOST
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
 LONG = 5000
 SHOWN = 100
-# What is larger is no list of rules.
+# What is larger is no list of rules (octets, lines).
 SIZE_LIMIT = 1 << 26
+LINE_LIMIT = 1000000
 
 
 def add_arguments(parser):
@@ -35,8 +35,7 @@ def read(options):
 
 
 def read_files(files):
-    """Return ([Entry], [Refusal]) of the lists in `files` (paths as the user gave them, "-" for standard
-    input).
+    """Return ([Entry], [Refusal]) of the lists in `files`: paths as the user gave them, "-" for standard input.
 
     Raises WrongUse where one cannot be read.
     """
@@ -62,9 +61,10 @@ def _content(path, source):
         raise WrongUse(
             "%s: cannot be read: %s" % (printable(source), getattr(error, "strerror", None) or error)
         )
-    if len(data) > SIZE_LIMIT:
+    if len(data) > SIZE_LIMIT or data.count(b"\n") > LINE_LIMIT:
         raise WrongUse(
-            "%s: is larger than %d MiB; nothing was changed" % (printable(source), SIZE_LIMIT >> 20)
+            "%s: is larger than a list of rules may be, %d MiB and %d lines; nothing was changed"
+            % (printable(source), SIZE_LIMIT >> 20, LINE_LIMIT)
         )
     return data
 
@@ -97,7 +97,8 @@ def _sentence(refusal):
     place = refusal.source
     if refusal.line:
         place += " line %d" % refusal.line
-    return ": ".join(part for part in (place, refusal.name[:300], refusal.reason) if part)
+    name = refusal.name if refusal.name is None else refusal.name[:300] or "''"
+    return ": ".join(part for part in (place, name, refusal.reason) if part)
 
 
 def progress(text):

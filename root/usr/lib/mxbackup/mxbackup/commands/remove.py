@@ -24,5 +24,5 @@ def add_arguments(parser):
 def run(options):
     entries, refusals = lists.read(options)
     lists.refuse(refusals, len(entries))
-    names = [entry.name for entry in entries]
+    names = list(dict.fromkeys(entry.name for entry in entries))
     return change.carry_out(options, lambda db: record.remove(names, db), change.describe)

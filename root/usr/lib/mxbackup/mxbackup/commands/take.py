@@ -7,7 +7,7 @@ status stays as it is.
 """
 
 from mxbackup import record
-from mxbackup.commands import change, lists
+from mxbackup.commands import WrongUse, change, lists
 
 EXAMPLES = """\
 mxbackup import rules.csv
@@ -26,6 +26,9 @@ def add_arguments(parser):
 
 def run(options):
     entries, refusals = lists.read_files([options.file])
+    if options.replace and not entries and not refusals:
+        # An empty pipe must not take all rules away.
+        raise WrongUse("the list holds no rule; nothing was changed ('mxbackup remove' removes rules)")
     kinds = {} if options.replace else record.load().rules.kinds
     rules = lists.resolve(entries, refusals, None, kinds)
     edit = record.replace if options.replace else record.add
