@@ -32,7 +32,7 @@ def add_arguments(parser):
     form.add_argument(
         "--tar", metavar="FILE", help="a tar of static fragments for the server that --for names"
     )
-    parser.add_argument("--for", dest="server", choices=SERVERS, metavar="SERVER", help=", ".join(SERVERS))
+    parser.add_argument("--for", dest="server", choices=SERVERS, help="the server that is to unpack the tar")
 
 
 def run(options):
