@@ -140,3 +140,20 @@ def test_a_build_without_git_takes_the_folder_as_it_is(tmp_path):
         ".git", ".venv", "dist", "__pycache__", ".pytest_cache", ".hypothesis"))
     subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")], check=True, capture_output=True)
     assert len(list((tmp_path / "out").glob("*.rpm"))) == 5
+
+
+def test_each_administrator_s_program_has_a_manual_page(headers):
+    for found in headers.values():
+        paths = set(digests(found))
+        for path in paths:
+            if path.startswith(("/usr/bin/", "/usr/sbin/")):
+                assert f"/usr/share/man/man8/{path.rsplit('/', 1)[1]}.8.gz" in paths
+
+
+def test_rpmlint_finds_nothing(built):
+    if shutil.which("rpmlint") is None:
+        pytest.skip("rpmlint is not installed")
+    found = subprocess.run(
+        ["rpmlint", "--config", str(CHECKOUT / "packaging/rpmlint.toml"), str(CHECKOUT / "smeserver-mxbackup.spec"),
+         *map(str, sorted(built.folder.glob("*.rpm")))], capture_output=True, text=True)
+    assert " 0 errors, 0 warnings" in found.stdout, found.stdout + found.stderr

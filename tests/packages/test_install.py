@@ -330,6 +330,31 @@ def test_rules_beyond_the_first_fifty_leave_the_second_list_too(host, built):
     assert second_list(host.root) == set()
 
 
+def test_units_are_left_to_systemd_as_it_is_told(python_host, built):
+    root = python_host.root
+    root.run("mkdir -p /run/systemd/system", check=True)
+    root.write("/usr/bin/systemctl.ours", "#!/bin/sh\necho \"$*\" >> /var/log/systemctl\n", 0o755)
+    root.run("mv /usr/bin/systemctl.ours /usr/bin/systemctl && touch /var/log/systemctl", check=True)
+
+    def told():
+        said = root.read("/var/log/systemctl").splitlines()
+        root.write("/var/log/systemctl", "")
+        return [line for line in said if "mxbackup" in line or line == "daemon-reload"]
+
+    units = [line.rsplit("/", 1)[1] for line in root.run(["rpm", "-qpl", root.copy(built.utf8)]).stdout.split()
+             if line.startswith("/usr/lib/systemd/system/")]
+    assert units
+    change(python_host, "-Uvh", *packages(python_host, built))
+    installing = told()
+    # Nothing of ours is switched on by its installation.
+    assert installing[0] == "daemon-reload" and not [line for line in installing if "enable" in line]
+    change(python_host, "-Uvh", built.latin1)
+    assert not [line for line in told() if "disable" in line]
+    change(python_host, "-e", "smeserver-mxbackup", events=0)
+    erasing = told()
+    assert [line for line in erasing if "disable --now" in line and all(unit in line for unit in units)]
+    assert erasing[-1] == "daemon-reload"
+
 
 def test_a_transaction_that_is_killed_leaves_the_mail_file_and_can_be_done_again(host, built):
     root = host.root

@@ -57,3 +57,40 @@ def test_what_is_not_utf_8_is_named_too(tree):
     (tree / LEXICON).write_bytes(b"a\nb\n\xe9\n")
     refused = transcode("ISO-8859-1", tree)
     assert refused.returncode == 1 and f"{LEXICON}:3: not UTF-8" in refused.stderr
+
+
+def test_a_character_that_does_not_fit_stops_the_build(tmp_path):
+    tree = tmp_path / "tree"
+    shutil.copytree(CHECKOUT, tree, symlinks=True, ignore=shutil.ignore_patterns(
+        ".git", ".venv", "dist", "__pycache__", ".pytest_cache", ".hypothesis"))
+    with open(tree / LEXICON, "a", encoding="utf-8") as lexicon:
+        lexicon.write("<!-- … -->\n")
+    refused = subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")],
+                             capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert f"{LEXICON}:" in refused.stderr and "HORIZONTAL ELLIPSIS" in refused.stderr
+    assert not list((tmp_path / "out").glob("*.rpm"))
+
+
+@pytest.mark.parametrize("variant,charset,kind", [
+    ("latin1", "iso-8859-1", "ISO-8859"), ("utf8", "utf-8", "UTF-8")])
+def test_a_decoder_and_file_agree_on_what_the_packages_hold(built, tmp_path, variant, charset, kind):
+    package = getattr(built, variant)
+    with subprocess.Popen(["rpm2cpio", str(package)], stdout=subprocess.PIPE) as payload:
+        subprocess.run(["cpio", "-idm", "--quiet", "--no-absolute-filenames"], stdin=payload.stdout,
+                       cwd=tmp_path, check=True)
+    found = 0
+    for path in (tmp_path / "etc/e-smith/locale").rglob("*"):
+        data = path.read_bytes() if path.is_file() else b""
+        if data.isascii():
+            continue
+        found += 1
+        source = (CHECKOUT / "root" / path.relative_to(tmp_path)).read_text(encoding="utf-8")
+        assert data.decode(charset).split("\n", 1)[1] == source.split("\n", 1)[1]
+        if charset != "utf-8":
+            with pytest.raises(UnicodeDecodeError):
+                data.decode("utf-8")
+        said = subprocess.run(["file", "--brief", str(path)], capture_output=True, text=True,
+                              env={**os.environ, "LC_ALL": "C"}).stdout
+        assert kind in said
+    assert found
