@@ -11,14 +11,16 @@ PERL = CHECKOUT / "tests/perl"
 _HEAD = re.compile(
     rb"\{# jinja2[^\n{}]*\n"
     rb"\$OUT = `/usr/lib/mxbackup/fragment (?P<path>[^\s`{}]+)`; "
-    rb"die \"[^\"\n{}$@]+\" if \$\?; my \$jinja2 = q\{\{ #\}\n")
+    rb"die \"[^\"\n{}$@]+\" if \$\?; my \$jinja2 = q\{\{ #\}\n"
+)
 _TAIL = b"{# }} #}"
 
 
 def shape_faults(path, text):
     """Return what is wrong (list of str) with the shape of a fragment that both engines are to run.
 
-    `path` (str) is its place below /etc/e-smith/templates, as `var/qmail/control/rcpthosts/20QandD`; `text` is bytes.
+    `path` (str) is its place below /etc/e-smith/templates, as `var/qmail/control/rcpthosts/20QandD`; `text`
+    is bytes.
     """
     head = _HEAD.match(text)
     if not head:
@@ -28,7 +30,7 @@ def shape_faults(path, text):
         faults.append(f"it asks for the fragment {os.fsdecode(head.group('path'))}, and is {path}")
     if not text.endswith(_TAIL):
         faults.append(f"it does not end in {_TAIL.decode()} without a newline")
-    body = text[head.end():-len(_TAIL)]
+    body = text[head.end() : -len(_TAIL)]
     if b"\\{" in body or b"\\}" in body:
         faults.append("a backslash before a brace means another thing to Perl")
     depth = 0
@@ -44,5 +46,10 @@ def shape_faults(path, text):
 def perl(sandbox, command, *arguments, **environment):
     """Run the stand-in Perl engine's `command` (expand-template, signal-event) in the sandbox."""
     return subprocess.run(
-        [str(PERL / command), *arguments], capture_output=True, text=True, errors="surrogateescape", timeout=60,
-        env={**sandbox.environment, **environment})
+        [str(PERL / command), *arguments],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=60,
+        env={**sandbox.environment, **environment},
+    )

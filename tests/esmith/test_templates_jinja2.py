@@ -1,4 +1,5 @@
-"""Fragments give the same bytes from the cache and without it, on the stand-ins and on the whole of Jinja2, old and new."""
+"""Fragments give the same bytes from the cache and without it, on the stand-ins and on the whole of Jinja2,
+old and new."""
 
 import json
 import marshal
@@ -28,35 +29,81 @@ two=t|p|a\\nb
 """
 
 CORPUS = [
-    "", "\n", "text\n", "text", "  indented {{ SystemName }}  \n\n\n", "a\n  {% if SystemName %}\n  b\n  {% endif %}\nc\n",
-    "{{ SystemName }}.{{ DomainName }}\n", "{{ nosuch }}|{{ nosuch.a.b['c'] }}|{{ SystemName.nosuch.more }}\n",
-    "{% if nosuch %}y{% else %}n{% endif %}{% if not nosuch %}y{% endif %}", "{{ nosuch == nosuch }}{{ nosuch == '' }}",
-    "{{ SystemName == 'sme' }}{{ SystemName != 'sme' }}{{ 'sme' == SystemName }}{{ empty == '' }}", "{{ DB['SystemName'] }}",
-    "{% if empty %}y{% else %}n{% endif %}", "{{ list.status }}{{ list['status'] }}{{ list.get('nosuch', 'd') }}",
-    "{{ items.key }}{{ items['key'] }}{{ items.get('get') }}{{ items.type }}{{ items['type'] }}{{ items.items }}",
-    "{% for n in list.names.split(',') %}{{ n }};{% endfor %}", "{% for n in nosuch %}x{% else %}none{% endfor %}",
-    "{% for n in list.names.split(',') if n != 'b.org' %}\n{{ n }}\n{% endfor %}\n", "{{ list.names.split(',')[1:] }}",
-    "{% for k, v in list.props.items() %}{{ k }}={{ v }} {% endfor %}", "{{ [1, 'a', none, true, 1.5, (2, 3), {'k': 4}] }}",
-    "{% set x = SystemName ~ '.' ~ DomainName %}{{ x }}{% set x = 1 %}{{ x }}", "{{ 1 + 2 * 3 }}{{ 7 // 2 }}{{ 2 ** 8 }}",
-    "{{ 'a' if SystemName else 'b' }}{{ 'a' if nosuch else 'b' }}[{{ 'a' if nosuch }}]", "{{ 1 < 2 <= 2 }}{{ 'a' in 'abc' }}",
-    "{% for r in DB.records('t') %}{{ r.key }}{% for n in list.names.split(',') %}{{ n }}{% endfor %}{% endfor %}",
-    "{% for n in list.names.split(',') %}{{ loop.index }}{{ loop.last }}{% endfor %}", "{{ list.names|upper }}|{{ nosuch|upper }}",
-    "{{ nosuch|default('d') }}{{ SystemName|default('d') }}{{ list.nosuch|default('d') }}", "{{ SystemName|length }}",
-    "{{ nosuch is defined }}{{ SystemName is defined }}{{ list.nosuch is undefined }}", "{{ list.names.split(',')|join(' ') }}",
-    "{% macro m(a, b=2) %}<{{ a }}{{ b }}>{% endmacro %}{{ m(1) }}{{ m(SystemName, nosuch) }}", "{{ range(3)|list }}",
-    "{% for i in range(3) %}{{ i }}{% endfor %}", "{{ dict(a=1) }}", "{% set ns = namespace(n=0) %}{{ ns.n }}",
-    "{% set block %}x{{ SystemName }}{% endset %}{{ block }}", "{% filter upper %}a{{ SystemName }}{% endfilter %}",
-    "{% with a = 1 %}{{ a }}{% endwith %}", "{% raw %}{{ x }}{% endraw %}", "{# c #}\n{#- d -#}\n x", "{{- 'a' -}}  \n b",
-    "{% macro m() %}[{{ caller() }}]{% endmacro %}{% call m() %}x{% endcall %}", "{% block b %}x{{ SystemName }}{% endblock %}",
-    "{{ use('os.path').basename('/a/b') }}{{ use('math').pi }}", "{{ use('operator').getitem([1, 2], 1) }}", "{{ '%s-%s' % (1, nosuch) }}",
-    "{{ open_database('domains').records()[0].key }}{{ open_database('nosuch').records() }}", "\xe9 \u20ac {{ '\xe9' }}\n",
-    "{{ '<&>' }}{{ list.names ~ '<' }}", "{{ [nosuch, list.nosuch] | join(',') }}", "{{ ('a', 'b')|first }}",
-    "{{ count == '3' }}{{ count ~ 1 }}", "{% for a in [1, 2, 3] %}{% if a == 2 %}{% set b = a %}{{ b }}{% endif %}{% endfor %}",
-    "{{ DB.value('SystemName') }}{{ 'SystemName' in DB }}{{ DB|length }}", "{% for k in DB %}{{ k }},{% endfor %}", "\r\nx\r\n",
+    "",
+    "\n",
+    "text\n",
+    "text",
+    "  indented {{ SystemName }}  \n\n\n",
+    "a\n  {% if SystemName %}\n  b\n  {% endif %}\nc\n",
+    "{{ SystemName }}.{{ DomainName }}\n",
+    "{{ nosuch }}|{{ nosuch.a.b['c'] }}|{{ SystemName.nosuch.more }}\n",
+    "{% if nosuch %}y{% else %}n{% endif %}{% if not nosuch %}y{% endif %}",
+    "{{ nosuch == nosuch }}{{ nosuch == '' }}",
+    "{{ SystemName == 'sme' }}{{ SystemName != 'sme' }}{{ 'sme' == SystemName }}{{ empty == '' }}",
+    "{{ DB['SystemName'] }}",
+    "{% if empty %}y{% else %}n{% endif %}",
+    "{{ list.status }}{{ list['status'] }}{{ list.get('nosuch', 'd') }}",
+    "{{ items.key }}{{ items['key'] }}{{ items.get('get') }}", "{{ items.type }}{{ items['type'] }}{{ items.items }}",
+    "{% for n in list.names.split(',') %}{{ n }};{% endfor %}",
+    "{% for n in nosuch %}x{% else %}none{% endfor %}",
+    "{% for n in list.names.split(',') if n != 'b.org' %}\n{{ n }}\n{% endfor %}\n",
+    "{{ list.names.split(',')[1:] }}",
+    "{% for k, v in list.props.items() %}{{ k }}={{ v }} {% endfor %}",
+    "{{ [1, 'a', none, true, 1.5, (2, 3), {'k': 4}] }}",
+    "{% set x = SystemName ~ '.' ~ DomainName %}{{ x }}{% set x = 1 %}{{ x }}",
+    "{{ 1 + 2 * 3 }}{{ 7 // 2 }}{{ 2 ** 8 }}",
+    "{{ 'a' if SystemName else 'b' }}{{ 'a' if nosuch else 'b' }}[{{ 'a' if nosuch }}]",
+    "{{ 1 < 2 <= 2 }}{{ 'a' in 'abc' }}",
+    "{% for r in DB.records('t') %}{{ r.key }}{% for n in 'a,b'.split(',') %}{{ n }}{% endfor %}{% endfor %}",
+    "{% for n in list.names.split(',') %}{{ loop.index }}{{ loop.last }}{% endfor %}",
+    "{{ list.names|upper }}|{{ nosuch|upper }}",
+    "{{ nosuch|default('d') }}{{ SystemName|default('d') }}{{ list.nosuch|default('d') }}",
+    "{{ SystemName|length }}",
+    "{{ nosuch is defined }}{{ SystemName is defined }}{{ list.nosuch is undefined }}",
+    "{{ list.names.split(',')|join(' ') }}",
+    "{% macro m(a, b=2) %}<{{ a }}{{ b }}>{% endmacro %}{{ m(1) }}{{ m(SystemName, nosuch) }}",
+    "{{ range(3)|list }}",
+    "{% for i in range(3) %}{{ i }}{% endfor %}",
+    "{{ dict(a=1) }}",
+    "{% set ns = namespace(n=0) %}{{ ns.n }}",
+    "{% set block %}x{{ SystemName }}{% endset %}{{ block }}",
+    "{% filter upper %}a{{ SystemName }}{% endfilter %}",
+    "{% with a = 1 %}{{ a }}{% endwith %}",
+    "{% raw %}{{ x }}{% endraw %}",
+    "{# c #}\n{#- d -#}\n x",
+    "{{- 'a' -}}  \n b",
+    "{% macro m() %}[{{ caller() }}]{% endmacro %}{% call m() %}x{% endcall %}",
+    "{% block b %}x{{ SystemName }}{% endblock %}",
+    "{{ use('os.path').basename('/a/b') }}{{ use('math').pi }}",
+    "{{ use('operator').getitem([1, 2], 1) }}",
+    "{{ '%s-%s' % (1, nosuch) }}",
+    "{{ open_database('domains').records()[0].key }}{{ open_database('nosuch').records() }}",
+    "\xe9 \u20ac {{ '\xe9' }}\n",
+    "{{ '<&>' }}{{ list.names ~ '<' }}",
+    "{{ [nosuch, list.nosuch] | join(',') }}",
+    "{{ ('a', 'b')|first }}",
+    "{{ count == '3' }}{{ count ~ 1 }}",
+    "{% for a in [1, 2, 3] %}{% if a == 2 %}{% set b = a %}{{ b }}{% endif %}{% endfor %}",
+    "{{ DB.value('SystemName') }}{{ 'SystemName' in DB }}{{ DB|length }}",
+    "{% for k in DB %}{{ k }},{% endfor %}",
+    "\r\nx\r\n",
     # Refused; the lines are the same too.
-    "\n{{ two.p }}", "\n\n{{ nosuch() }}", "{{ nosuch + 1 }}", "{{ 1 / 0 }}\n", "{% for a in [1] %}\n{{ a.b.c() }}\n{% endfor %}",
-    "{{ use('os').listdir('/no/such/folder') }}", "{{ x|nosuch }}", "{{ ", "{% endif %}", "\n{% if 1 %}", "{% include 'x' %}", "{{ -nosuch }}",
-    "{% if 1 %}\n{{ SystemName|nosuch }}\n{% endif %}", "{{ SystemName < 1 }}", "{% set x = two.p %}", "{{ DB.nosuch('x') }}",
+    "\n{{ two.p }}",
+    "\n\n{{ nosuch() }}",
+    "{{ nosuch + 1 }}",
+    "{{ 1 / 0 }}\n",
+    "{% for a in [1] %}\n{{ a.b.c() }}\n{% endfor %}",
+    "{{ use('os').listdir('/no/such/folder') }}",
+    "{{ x|nosuch }}",
+    "{{ ",
+    "{% endif %}",
+    "\n{% if 1 %}",
+    "{% include 'x' %}",
+    "{{ -nosuch }}",
+    "{% if 1 %}\n{{ SystemName|nosuch }}\n{% endif %}",
+    "{{ SystemName < 1 }}",
+    "{% set x = two.p %}",
+    "{{ DB.nosuch('x') }}",
 ]
 
 DRIVER = """
@@ -83,8 +130,14 @@ def render_all(sandbox, paths, how, jinja2=None):
         environment["PYTHONPATH"] = jinja2
     else:
         options.append("-I")
-    result = subprocess.run(["/usr/bin/python3", *options, "-c", DRIVER, LIBRARY, how], input=json.dumps(paths),
-                            capture_output=True, text=True, env=environment, timeout=120)
+    result = subprocess.run(
+        ["/usr/bin/python3", *options, "-c", DRIVER, LIBRARY, how],
+        input=json.dumps(paths),
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 
@@ -93,7 +146,10 @@ def render_all(sandbox, paths, how, jinja2=None):
 def corpus(sandbox):
     sandbox.write("/home/e-smith/db/configuration", CONFIGURATION)
     sandbox.write("/home/e-smith/db/domains", "b.org=domain\n")
-    return [str(sandbox.write(f"/fragments/{number}", "{# jinja2 #}\n" + text)) for number, text in enumerate(CORPUS)]
+    return [
+        str(sandbox.write(f"/fragments/{number}", "{# jinja2 #}\n" + text))
+        for number, text in enumerate(CORPUS)
+    ]
 
 
 def clear_cache(sandbox):
@@ -117,15 +173,21 @@ def test_same_bytes_however_a_fragment_is_run(sandbox, corpus):
         assert all(result == results[0] for result in results), (text, results)
     refused = CORPUS.index("\n{{ two.p }}")
     assert [text is None for text, _ in cold] == [number >= refused for number in range(len(CORPUS))], [
-        (CORPUS[n], r) for n, r in enumerate(cold) if (r[0] is None) != (n >= refused)]
+        (CORPUS[n], r) for n, r in enumerate(cold) if (r[0] is None) != (n >= refused)
+    ]
 
 
 def test_every_shipped_fragment_runs_without_jinja2(sandbox):
     sandbox.plant()
-    sandbox.write("/home/e-smith/db/configuration", CONFIGURATION + "mxbackup=service|name|a.org,1|status|enabled\n")
+    sandbox.write(
+        "/home/e-smith/db/configuration", CONFIGURATION + "mxbackup=service|name|a.org,1|status|enabled\n"
+    )
     sandbox.write("/home/e-smith/db/domains", "b.org=domain\n")
-    paths = [str(path) for path in (sandbox / "/etc/e-smith/templates").rglob("*")
-             if path.is_file() and path.read_bytes().startswith(b"{# jinja2")]
+    paths = [
+        str(path)
+        for path in (sandbox / "/etc/e-smith/templates").rglob("*")
+        if path.is_file() and path.read_bytes().startswith(b"{# jinja2")
+    ]
     assert paths
     version, first = render_all(sandbox, paths, "")
     assert version is not None and all(text is not None for text, _ in first)
@@ -136,6 +198,7 @@ def test_every_shipped_fragment_runs_without_jinja2(sandbox):
 
 
 # The cache is safe.
+
 
 @pytest.fixture
 def cached(sandbox):
@@ -187,7 +250,8 @@ def test_what_was_compiled_by_another_is_compiled_again(cached, what):
     version, stamps, text, *_ = marshal.loads(entry.read_bytes()[4:])
     path, inode, size, mtime = stamps[-1]
     changes = {
-        "version": {"version": version - 1}, "text": {"text": text + b" "},
+        "version": {"version": version - 1},
+        "text": {"text": text + b" "},
         "jinja2": {"stamps": stamps[:-1] + [(path, inode, size, mtime - 1)]},
         "gone": {"stamps": stamps[:-1] + [(path + ".gone", inode, size, mtime)]},
     }[what]
@@ -196,7 +260,9 @@ def test_what_was_compiled_by_another_is_compiled_again(cached, what):
     assert marshal.loads(entry.read_bytes()[4:])[1] == stamps
 
 
-@pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 5000, b"\xff" * 100], ids=["empty", "short", "zeros", "ones"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"x", b"\0" * 5000, b"\xff" * 100], ids=["empty", "short", "zeros", "ones"]
+)
 def test_a_damaged_entry_is_compiled_again(cached, damage):
     sandbox, folder, entry, fragment = cached
     whole = entry.read_bytes()
@@ -211,7 +277,8 @@ def test_a_damaged_entry_is_compiled_again(cached, damage):
 
 
 def hostile():
-    """The ways in which a cache can be hostile: functions of the folder and the entry (paths) that make it so."""
+    """The ways in which a cache can be hostile: functions of the folder and the entry (paths) that make it
+    so."""
 
     def others_may_write_the_folder(folder, entry):
         folder.chmod(0o777)

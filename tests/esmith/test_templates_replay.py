@@ -17,7 +17,8 @@ AS_ROOT = os.geteuid() == 0
 
 
 def planted(sandbox, tree):
-    """Plant the vector's tree; its handlers write below the sandbox where the recorded ones wrote below /tmp."""
+    """Plant the vector's tree; its handlers write below the sandbox where the recorded ones wrote below
+    /tmp."""
     replay.plant(sandbox, tree)
     (sandbox / "/tmp/out").mkdir(parents=True, exist_ok=True)
     (sandbox / "/home/e-smith/db").mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,10 @@ from sandbox import ROOT
 from twoengines import perl, shape_faults
 
 PATH = "out/file/20QandD"
-HEAD = ('{# jinja2\n$OUT = `/usr/lib/mxbackup/fragment ' + PATH + '`; die "20QandD failed" if $?; '
-        'my $jinja2 = q{{ #}\n')
+HEAD = (
+    '{# jinja2\n$OUT = `/usr/lib/mxbackup/fragment ' + PATH + '`; die "20QandD failed" if $?; '
+    'my $jinja2 = q{{ #}\n'
+)
 TAIL = "{# }} #}"
 
 BODIES = {
@@ -30,9 +32,11 @@ BODIES = {
 @pytest.fixture
 def tree(sandbox):
     sandbox.plant()
-    sandbox.write("/home/e-smith/db/configuration",
-                  b"DomainName=doecom.net\nSystemName=sme\nbraces=t|p|}{ $x {{ 7*7 }}\nbytes=t|p|\xe9\xff\x01\n"
-                  b"list=t|names|a.org,b.org\ntwo=t|p|a\\nb\n")
+    sandbox.write(
+        "/home/e-smith/db/configuration",
+        b"DomainName=doecom.net\nSystemName=sme\nbraces=t|p|}{ $x {{ 7*7 }}\nbytes=t|p|\xe9\xff\x01\n"
+        b"list=t|names|a.org,b.org\ntwo=t|p|a\\nb\n",
+    )
     sandbox.write("/etc/e-smith/templates/out/file/template-begin", "")
     (sandbox / "/out").mkdir()
     return sandbox
@@ -62,8 +66,14 @@ def test_the_custom_fragment_is_what_the_helper_prints(tree):
     assert tree.read("/out/file") == "custom\n"
 
 
-@pytest.mark.parametrize("body, message", [
-    ("{{ two.p }}\n", "holds a newline"), ("{{ x|nosuch }}\n", "No filter named 'nosuch'"), ("{{ use('nosuch') }}\n", "nosuch")])
+@pytest.mark.parametrize(
+    "body, message",
+    [
+        ("{{ two.p }}\n", "holds a newline"),
+        ("{{ x|nosuch }}\n", "No filter named 'nosuch'"),
+        ("{{ use('nosuch') }}\n", "nosuch"),
+    ],
+)
 def test_a_helper_that_fails_makes_the_perl_expansion_fail(tree, body, message):
     tree.write("/etc/e-smith/templates/" + PATH, HEAD + body + TAIL)
     tree.write("/out/file", "kept\n")
@@ -82,8 +92,13 @@ def test_a_helper_that_is_not_there_makes_the_perl_expansion_fail(tree):
 
 def test_the_helper_alone(tree):
     def helper(*arguments):
-        return subprocess.run([str(ROOT / "usr/lib/mxbackup/fragment"), *arguments], env=tree.environment,
-                              capture_output=True, text=True, timeout=60)
+        return subprocess.run(
+            [str(ROOT / "usr/lib/mxbackup/fragment"), *arguments],
+            env=tree.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     tree.write("/etc/e-smith/templates/" + PATH, HEAD + "x" + TAIL)
     tree.write("/etc/e-smith/templates/out/file/plain", "x\n")
@@ -95,16 +110,19 @@ def test_the_helper_alone(tree):
         assert result.returncode == 1 and result.stderr.startswith("ERROR: ") and result.stdout == ""
 
 
-@pytest.mark.parametrize("text, fault", [
-    ("plain\n", "first two lines"),
-    ("{# jinja2 #}\nx\n", "first two lines"),
-    ((HEAD + TAIL).replace(' die "20QandD failed" if $?;', ""), "first two lines"),
-    (HEAD + "x\n" + TAIL + "\n", "without a newline"),
-    (HEAD + "{{ x }\n" + TAIL, "not balanced"),
-    (HEAD + "}{\n" + TAIL, "not balanced"),
-    (HEAD + "\\{\n\\}" + TAIL, "a backslash before a brace"),
-    (HEAD.replace("20QandD`", "30QandD`") + TAIL, "asks for the fragment out/file/30QandD"),
-])
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("plain\n", "first two lines"),
+        ("{# jinja2 #}\nx\n", "first two lines"),
+        ((HEAD + TAIL).replace(' die "20QandD failed" if $?;', ""), "first two lines"),
+        (HEAD + "x\n" + TAIL + "\n", "without a newline"),
+        (HEAD + "{{ x }\n" + TAIL, "not balanced"),
+        (HEAD + "}{\n" + TAIL, "not balanced"),
+        (HEAD + "\\{\n\\}" + TAIL, "a backslash before a brace"),
+        (HEAD.replace("20QandD`", "30QandD`") + TAIL, "asks for the fragment out/file/30QandD"),
+    ],
+)
 def test_a_wrong_shape_is_told(text, fault):
     assert any(fault in found for found in shape_faults(PATH, text.encode()))
 

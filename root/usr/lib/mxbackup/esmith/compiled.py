@@ -1,12 +1,13 @@
 """Jinja2 fragments as compiled code, kept from one run to the next.
 
-Importing Jinja2 takes longer than all else that an expansion does. So Jinja2 compiles a fragment once, and what it
-generated is kept in /var/cache/e-smith-python. The generated code asks little of Jinja2 where the fragment is
-simple (variables, attributes, calls, if, for, set): then the few names below stand in, and Jinja2 is not imported.
-Where it asks for more (a filter, a test, a macro, `loop`), it runs on the whole of Jinja2. Both give the same bytes.
+Importing Jinja2 takes longer than all else that an expansion does. So Jinja2 compiles a fragment once, and
+what it generated is kept in /var/cache/e-smith-python. The generated code asks little of Jinja2 where the
+fragment is simple (variables, attributes, calls, if, for, set): then the few names below stand in, and
+Jinja2 is not imported. Where it asks for more (a filter, a test, a macro, `loop`), it runs on the whole of
+Jinja2. Both give the same bytes.
 
-A kept entry is used only where it is safe and right: the folder and the file belong to this user and nobody else may
-write there; the fragment's bytes, Python, this module and each file of Jinja2 are as they were.
+A kept entry is used only where it is safe and right: the folder and the file belong to this user and nobody
+else may write there; the fragment's bytes, Python, this module and each file of Jinja2 are as they were.
 """
 
 import marshal
@@ -123,7 +124,8 @@ def _join(things):
 
 
 class Fragment:
-    """A compiled fragment: `pieces` runs it, `line` tells which of its lines a line of the code belongs to."""
+    """A compiled fragment: `pieces` runs it, `line` tells which of its lines a line of the code belongs
+    to."""
 
     def __init__(self, simple, lines, code):
         self._simple = simple
@@ -131,23 +133,29 @@ class Fragment:
         self._code = code
 
     def pieces(self, names):
-        """Return an iterator of str: what the fragment gives, piece by piece. `names` is a fragments.Names."""
+        """Return an iterator of str: what the fragment gives, piece by piece. `names` is a
+        fragments.Names."""
         if not self._simple:
             return _jinja2_pieces(self._code, names)
         environment = _Environment()
         space = {
-            "environment": environment, "missing": _MISSING, "Undefined": Empty,
-            "to_string": str, "str_join": _join, "unicode_join": _join,
+            "environment": environment,
+            "missing": _MISSING,
+            "Undefined": Empty,
+            "to_string": str,
+            "str_join": _join,
+            "unicode_join": _join,
         }
         exec(self._code, space)
         return space["root"](_Context(names))
 
     def line(self, traceback):
-        """Return the line number of the fragment that `traceback` went through last (1 where it cannot be told)."""
+        """Return the line number of the fragment that `traceback` went through last (1 where it cannot be
+        told)."""
         number = 1
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == _CODE_NAME:
-                # What Jinja2 puts before the code of the first line (stand-ins for unknown filters) tells nothing.
+                # Before the first line's code are Jinja2's stand-ins for unknown filters: they tell nothing.
                 found = [line for line, code_line in self._lines if code_line <= traceback.tb_lineno]
                 number = found[-1] if found else number
             traceback = traceback.tb_next
@@ -155,9 +163,11 @@ class Fragment:
 
 
 def load(path, text, keep=True):
-    """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where it is there.
+    """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where
+    it is there.
 
-    Without `keep`, what is not in the cache is not put there. Raises TemplateError, naming the file and line, where Jinja2 refuses the text.
+    Without `keep`, what is not in the cache is not put there. Raises TemplateError, naming the file and
+    line, where Jinja2 refuses the text.
     """
     # Two fragments of one name here do no harm: each finds the other's text, and is compiled again.
     name = "{:08x}".format(crc32(os.fsencode(path)))
@@ -184,7 +194,12 @@ def _environment():
         __hash__ = Empty.__hash__
 
     return jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False, undefined=JinjaEmpty)
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+        undefined=JinjaEmpty,
+    )
 
 
 def _compile(path, text):
@@ -211,18 +226,28 @@ def _compile(path, text):
 
 
 def _is_simple(tree, jinja2_names):
-    """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can do.
+    """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can
+    do.
 
-    `jinja2_names`: the names that Jinja2 itself gives every fragment (range, dict ...); there are none of them here.
+    `jinja2_names`: the names that Jinja2 itself gives every fragment (range, dict ...); there are none of
+    them here.
     """
     import ast
 
-    imported = {alias.name for node in tree.body
-                if isinstance(node, ast.ImportFrom) and node.module == "jinja2.runtime" for alias in node.names}
+    imported = {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "jinja2.runtime"
+        for alias in node.names
+    }
     allowed = {"environment": _SIMPLE_ENVIRONMENT, "context": _SIMPLE_CONTEXT}
     plain = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in allowed:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in allowed
+        ):
             if node.attr not in allowed[node.value.id]:
                 return False
             plain.add(node.value)
@@ -265,12 +290,16 @@ def _stamp(path):
 
 
 def _stamps():
-    """Return the identity of each file that decides how a fragment is compiled and run; Jinja2 is imported."""
+    """Return the identity of each file that decides how a fragment is compiled and run; Jinja2 is
+    imported."""
     import jinja2
 
     folder = os.path.dirname(jinja2.__file__)
     names = sorted(name for name in os.listdir(folder) if name.endswith(".py"))
-    return [_stamp(path) for path in [os.path.realpath(__file__)] + [os.path.join(folder, name) for name in names]]
+    return [
+        _stamp(path)
+        for path in [os.path.realpath(__file__)] + [os.path.join(folder, name) for name in names]
+    ]
 
 
 def _cache_folder():
@@ -294,7 +323,9 @@ def _kept(name, text):
         if folder is None:
             return None
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            descriptor = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder
+            )
         finally:
             os.close(folder)
         with open(descriptor, "rb") as entry:
@@ -306,7 +337,11 @@ def _kept(name, text):
         if len(data) < 4 or crc32(data[4:]) != int.from_bytes(data[:4], "big"):
             return None
         version, stamps, kept_text, simple, lines, code = marshal.loads(data[4:])
-        if version != sys.hexversion or kept_text != text or any(_stamp(stamp[0]) != stamp for stamp in stamps):
+        if (
+            version != sys.hexversion
+            or kept_text != text
+            or any(_stamp(stamp[0]) != stamp for stamp in stamps)
+        ):
             return None
         return simple, lines, code
     except (OSError, ValueError, EOFError, TypeError):

@@ -1,8 +1,8 @@
 """Runs an event: its handlers in the order of their names, with what they say going to the system log.
 
-S05 expands the templates below templates2expand, S90 adjusts the services in services2adjust; both are done in this
-process. A handler in Python with the launchers' own first line is run in a fork of this interpreter, any other is executed.
-A handler that fails fails the event, and the others still run.
+S05 expands the templates below templates2expand, S90 adjusts the services in services2adjust; both are done
+in this process. A handler in Python with the launchers' own first line is run in a fork of this
+interpreter, any other is executed. A handler that fails fails the event, and the others still run.
 """
 
 import os
@@ -33,7 +33,9 @@ def handlers(event):
         names = os.listdir(rooted(folder))
     except OSError:
         raise EventError("Can't open directory {}".format(folder)) from None
-    found = [(name, folder + "/" + name) for name in names if not os.path.isdir(rooted(folder + "/" + name))]
+    found = [
+        (name, folder + "/" + name) for name in names if not os.path.isdir(rooted(folder + "/" + name))
+    ]
     if os.path.isdir(rooted(folder + "/templates2expand")):
         found.append(("S05generic_template_expand", ACTIONS + "/generic_template_expand"))
     if os.path.isdir(rooted(folder + "/services2adjust")):
@@ -66,7 +68,8 @@ def signal(event, *arguments):
             status = handler.run(rooted(path), [event, *arguments], syslog.log)
         end = time.time()
         line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
-            os.path.basename(path), event, _stamp(start), _stamp(end), end - start)
+            os.path.basename(path), event, _stamp(start), _stamp(end), end - start
+        )
         syslog.log(line + ("|Status|{}".format(status) if status else ""))
         if status:
             failed = 1
@@ -75,7 +78,11 @@ def signal(event, *arguments):
 
 
 def _outcome(status):
-    return "killed by signal {}".format(status & 0x7F) if status & 0x7F else "exit status {}".format(status >> 8)
+    return (
+        "killed by signal {}".format(status & 0x7F)
+        if status & 0x7F
+        else "exit status {}".format(status >> 8)
+    )
 
 
 def _stamp(moment):
@@ -94,8 +101,8 @@ def _in_process(run, event):
 def expand_templates(event, say):
     """Expand each template of the event's templates2expand; return whether all went well.
 
-    `say` takes each line for the log (str). One that fails does not stop the others; at the end the files that are
-    as they were, and so may be old, are named.
+    `say` takes each line for the log (str). One that fails does not stop the others; at the end the files
+    that are as they were, and so may be old, are named.
     """
     from esmith import fragments, templates
 
@@ -116,25 +123,28 @@ def expand_templates(event, say):
 
 
 def templates_of(event):
-    """Return the templates (list of str) that the event's templates2expand names, in the order of expansion."""
+    """Return the templates (list of str) that the event's templates2expand names, in the order of
+    expansion."""
     top = rooted("{}/{}/templates2expand".format(EVENTS, event))
     found = []
     for folder, folders, files in os.walk(top):
         for name in files:
-            found.append(os.path.join(folder, name)[len(top):])
+            found.append(os.path.join(folder, name)[len(top) :])
     # The Perl engine takes them as the folder gives them; backwards is the order that was recorded.
     return sorted(found, key=os.fsencode, reverse=True)
 
 
 def _services_of(event):
-    """Return (service, the real path of its entry) for each service of the event's services2adjust, in order."""
+    """Return (service, the real path of its entry) for each service of the event's services2adjust, in
+    order."""
     folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
     names = sorted(os.listdir(folder), key=os.fsencode)
     return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
 
 
 def adjust_services(event, say):
-    """Adjust each service of the event's services2adjust; return whether all went well. `say` takes lines (str)."""
+    """Adjust each service of the event's services2adjust; return whether all went well. `say` takes lines
+    (str)."""
     from esmith import services
     from esmith.database import Database
 
@@ -156,7 +166,8 @@ def adjust_services(event, say):
 
 
 def action(run, argv):
-    """Run a standard action as a program of its own: `argv` is its name and the event; return its exit status."""
+    """Run a standard action as a program of its own: `argv` is its name and the event; return its exit
+    status."""
     if len(argv) < 2:
         sys.stderr.write("usage: {} EVENT\n".format(argv[0]))
         return 2
@@ -180,7 +191,8 @@ STANDARD_ACTIONS = {
 
 
 def plan(event, *arguments):
-    """Return what signal() would do (list of str), a line for each handler, template and service, in order."""
+    """Return what signal() would do (list of str), a line for each handler, template and service, in
+    order."""
     from esmith import services
 
     lines = []

@@ -1,11 +1,12 @@
 """Renders one template fragment: plain text, or Jinja2 in the shape that the Perl engine can run too.
 
-A fragment is Jinja2 if and only if its first line starts with `{# jinja2`. Without a brace it is plain text.
-Any other is Perl, and refused. docs/fragments.md says how to write one.
+A fragment is Jinja2 if and only if its first line starts with `{# jinja2`. Without a brace it is plain
+text. Any other is Perl, and refused. docs/fragments.md says how to write one.
 
-What a fragment reads from a database is data: it is printed, never evaluated. A value that holds a newline is refused
-where the fragment reads it, for printed it would become a second line of the output; `record.lines("prop")`
-gives such a value as a list of lines. Python modules had by `use` get the database itself.
+What a fragment reads from a database is data: it is printed, never evaluated. A value that holds a newline
+is refused where the fragment reads it, for printed it would become a second line of the output;
+`record.lines("prop")` gives such a value as a list of lines. Python modules had by `use` get the database
+itself.
 """
 
 import os
@@ -34,19 +35,22 @@ class _TimeUp(BaseException):
 
 
 def one_line(value, key, what):
-    """Return `value` (str), refusing one with a newline: TemplateError names the record `key` and the property."""
+    """Return `value` (str), refusing one with a newline: TemplateError names the record `key` and the
+    property."""
     if "\n" in value:
         raise TemplateError(
             "the database value {}: {} holds a newline, which would become a second line of the output; "
-            "correct it, or let the fragment ask for its lines(\"{}\")".format(key, what, what))
+            "correct it, or let the fragment ask for its lines(\"{}\")".format(key, what, what)
+        )
     return value
 
 
 class RecordView:
     """A database record as a fragment sees it.
 
-    `record.PROP` is a property, as is `record["PROP"]`; one that is not there is empty. Printed, the record is its type.
-    The names key, type, props, get and lines are the record's own; a property of such a name is had by `record["get"]`.
+    `record.PROP` is a property, as is `record["PROP"]`; one that is not there is empty. Printed, the record
+    is its type. The names key, type, props, get and lines are the record's own; a property of such a name
+    is had by `record["get"]`.
     """
 
     __slots__ = ("_record",)
@@ -144,7 +148,8 @@ def _itself(value):
 
 
 class UsedModule:
-    """A Python module in a fragment's hands: its functions get databases and records themselves, not views."""
+    """A Python module in a fragment's hands: its functions get databases and records themselves, not
+    views."""
 
     def __init__(self, module):
         self._module = module
@@ -163,8 +168,8 @@ class UsedModule:
 class Names:
     """What a fragment can name: DB, open_database, use, and each configuration record by its key.
 
-    One serves all templates of a process: a database is read once, and again where refresh() finds its file changed.
-    Without `keep`, compiled fragments are not put into the cache: nothing at all is written.
+    One serves all templates of a process: a database is read once, and again where refresh() finds its file
+    changed. Without `keep`, compiled fragments are not put into the cache: nothing at all is written.
     """
 
     def __init__(self, keep=True):
@@ -242,9 +247,10 @@ def render(path, names):
     for number, line in enumerate(text.split(b"\n"), 1):
         if b"{" in line or b"}" in line:
             raise TemplateError(
-                "{} line {}: this is a Perl fragment, for it has a brace and its first line does not start with "
-                "'{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by a fragment of the same name below "
-                "/etc/e-smith/templates-custom".format(path, number, MARK.decode()))
+                "{} line {}: this is a Perl fragment, for it has a brace and its first line does not start "
+                "with '{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name below "
+                "/etc/e-smith/templates-custom".format(path, number, MARK.decode())
+            )
     return text
 
 

@@ -1,4 +1,5 @@
-"""Runs a program, or a Python handler in a fork of this interpreter, and hands on what it writes line by line."""
+"""Runs a program, or a Python handler in a fork of this interpreter, and hands on what it writes line by
+line."""
 
 import os
 import sys
@@ -10,8 +11,8 @@ _PYTHON = b"#!/usr/bin/python3 -IS\n"
 def run(path, arguments, say):
     """Run the file `path` (str) with `arguments` (list of str) and return its wait status (see wait(2)).
 
-    `say` takes each line (str) of its standard output and standard error. It may take its time: there is no limit.
-    A file that cannot be executed gives a line that says so, and exit status 127.
+    `say` takes each line (str) of its standard output and standard error. It may take its time: there is no
+    limit. A file that cannot be executed gives a line that says so, and exit status 127.
     """
     reader, writer = os.pipe()
     for stream in (sys.stdout, sys.stderr):
@@ -35,7 +36,8 @@ def run(path, arguments, say):
 
 
 def _become(path, arguments):
-    """Turn this child process into the handler; comes back only by an OSError, where it cannot be executed."""
+    """Turn this child process into the handler; comes back only by an OSError, where it cannot be
+    executed."""
     with open(path, "rb") as handler:
         if handler.read(len(_PYTHON)) == _PYTHON:
             handler.seek(0)
@@ -44,7 +46,8 @@ def _become(path, arguments):
 
 
 def _interpret(path, arguments, source):
-    """Run Python `source` (bytes) as a start of `path` in an interpreter of its own would, and end this process."""
+    """Run Python `source` (bytes) as a start of `path` in an interpreter of its own would, and end this
+    process."""
     import atexit
 
     status = 1

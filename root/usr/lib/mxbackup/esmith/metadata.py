@@ -7,17 +7,26 @@ from esmith.errors import TemplateError
 from esmith.paths import rooted
 
 # What a Perl fragment author may write for "take out the blank lines", spaces aside.
-BLANK_LINE_FILTERS = frozenset((
-    r"sub{$_[0]=~/^\s*$/?'':$_[0]}",
-    r"sub{$_[0]=~/^\s*$/?"r'"":$_[0]}',
-    r"\&removeBlankLines",
-    r"\&esmith::templates::removeBlankLines",
-))
+BLANK_LINE_FILTERS = frozenset(
+    (
+        r"sub{$_[0]=~/^\s*$/?'':$_[0]}",
+        r"sub{$_[0]=~/^\s*$/?" r'"":$_[0]}',
+        r"\&removeBlankLines",
+        r"\&esmith::templates::removeBlankLines",
+    )
+)
 
 # What the Perl engine knows besides; to pass over one of these in silence would write another file.
-PERL_ONLY = frozenset((
-    "MORE_DATA", "CONFREF", "ALL_RECORDS_AS_SCALARS", "TEMPLATE_EXPAND_QUEUE", "OUTPUT_PREFIX", "OUTPUT_TYPE",
-))
+PERL_ONLY = frozenset(
+    (
+        "MORE_DATA",
+        "CONFREF",
+        "ALL_RECORDS_AS_SCALARS",
+        "TEMPLATE_EXPAND_QUEUE",
+        "OUTPUT_PREFIX",
+        "OUTPUT_TYPE",
+    )
+)
 
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)\Z")
 _SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'\Z", re.S)
@@ -28,8 +37,9 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "$": "$", "@"
 class Metadata:
     """The settings of one template.
 
-    template_path, output (str): absolute paths; perms (int or None: not set); uid, gid (str: a name or a number,
-    or None); delete, blank_lines_go (bool); adopt (str: the fragment name of ADOPT, or ""); warnings (list of str).
+    template_path, output (str): absolute paths; perms (int or None: not set); uid, gid (str: a name or a
+    number, or None); delete, blank_lines_go (bool); adopt (str: the fragment name of ADOPT, or "");
+    warnings (list of str).
     """
 
     def __init__(self, template_path):
@@ -41,7 +51,8 @@ class Metadata:
 
 
 def _literal(text):
-    """Return the int or str that the Perl literal `text` stands for; ValueError where it is no plain literal."""
+    """Return the int or str that the Perl literal `text` stands for; ValueError where it is no plain
+    literal."""
     text = text.strip().rstrip(";").rstrip()
     if _NUMBER.match(text):
         if text[:2] in ("0x", "0X", "0b", "0B"):
@@ -52,16 +63,19 @@ def _literal(text):
         return re.sub(r"\\([\\'])", r"\1", single.group(1))
     double = _DOUBLE.match(text)
     if double:
+
         def unescape(found):
             if found.group(1) not in _ESCAPES:
                 raise ValueError("the escape \\{} is not supported".format(found.group(1)))
             return _ESCAPES[found.group(1)]
+
         return re.sub(r"\\(.)", unescape, double.group(1), flags=re.S)
     raise ValueError("it is no number and no quoted text, and Perl code is not run here")
 
 
 def _settings(folder_or_file):
-    """Yield (name, text, where) for each setting of a metadata file (NAME=VALUE lines) or folder (a file each)."""
+    """Yield (name, text, where) for each setting of a metadata file (NAME=VALUE lines) or folder (a file
+    each)."""
     try:
         if os.path.isdir(folder_or_file):
             for name in sorted(os.listdir(folder_or_file), key=os.fsencode):
@@ -127,12 +141,15 @@ def read(path):
     output_set = False
     for name, text, where in _settings(rooted("/etc/e-smith/templates.metadata" + path)):
         if name in PERL_ONLY:
-            raise TemplateError("{}: {} is for the Perl engine only; remove it, or use a fragment".format(where, name))
+            raise TemplateError(
+                "{}: {} is for the Perl engine only; remove it, or use a fragment".format(where, name)
+            )
         if name == "FILTER":
             if "".join(text.split()).rstrip(";") not in BLANK_LINE_FILTERS:
                 raise TemplateError(
                     "{}: FILTER: only the remover of blank lines is known here: "
-                    r"sub {{ $_[0] =~ /^\s*$/ ? '' : $_[0] }}".format(where))
+                    r"sub {{ $_[0] =~ /^\s*$/ ? '' : $_[0] }}".format(where)
+                )
             metadata.blank_lines_go = True
             continue
         if name not in _READERS:

@@ -1,4 +1,5 @@
-"""Adjusts services: through systemd, or a supervisor's control pipe (daemontools, runit); a disabled one is stopped."""
+"""Adjusts services: through systemd, or a supervisor's control pipe (daemontools, runit); a disabled one is
+stopped."""
 
 import os
 
@@ -8,22 +9,56 @@ from esmith.paths import rooted
 
 # The byte that tells supervise(8) and runsv(8) what to do, by the names that services2adjust uses.
 CONTROL = {
-    "down": "d", "stop": "d", "d": "d", "up": "u", "start": "u", "restart": "t", "sigterm": "t", "adjust": "h",
-    "reload": "h", "sighup": "h", "sigusr1": "1", "sigusr2": "2", "once": "o", "o": "o", "pause": "p", "alarm": "a",
-    "interrupt": "i", "quit": "q", "kill": "k", "exit": "x",
+    "down": "d",
+    "stop": "d",
+    "d": "d",
+    "up": "u",
+    "start": "u",
+    "restart": "t",
+    "sigterm": "t",
+    "adjust": "h",
+    "reload": "h",
+    "sighup": "h",
+    "sigusr1": "1",
+    "sigusr2": "2",
+    "once": "o",
+    "o": "o",
+    "pause": "p",
+    "alarm": "a",
+    "interrupt": "i",
+    "quit": "q",
+    "kill": "k",
+    "exit": "x",
 }
 # After one of these, a service that is enabled is not brought up besides.
 _NOT_UP = frozenset(("down", "stop", "d", "once", "o"))
 _STARTS_ITSELF = _NOT_UP | {"start", "restart", "reload-or-restart"}
 # The systemctl(1) arguments for an action that has another name there.
 _SYSTEMCTL = {
-    "adjust": ("reload-or-restart",), "down": ("stop",), "d": ("stop",), "up": ("start",), "once": ("start",),
-    "o": ("start",), "reload": ("reload-or-restart",), "sigterm": ("restart",),
-    "sighup": ("reload-or-restart",), "sigusr1": ("kill", "--signal=USR1"), "sigusr2": ("kill", "--signal=USR2"),
-    "alarm": ("kill", "--signal=ALRM"), "interrupt": ("kill", "--signal=INT"), "quit": ("kill", "--signal=QUIT"),
-    "kill": ("kill", "--signal=KILL"), "pause": ("kill", "--signal=STOP"), "exit": ("stop",),
+    "adjust": ("reload-or-restart",),
+    "down": ("stop",),
+    "d": ("stop",),
+    "up": ("start",),
+    "once": ("start",),
+    "o": ("start",),
+    "reload": ("reload-or-restart",),
+    "sigterm": ("restart",),
+    "sighup": ("reload-or-restart",),
+    "sigusr1": ("kill", "--signal=USR1"),
+    "sigusr2": ("kill", "--signal=USR2"),
+    "alarm": ("kill", "--signal=ALRM"),
+    "interrupt": ("kill", "--signal=INT"),
+    "quit": ("kill", "--signal=QUIT"),
+    "kill": ("kill", "--signal=KILL"),
+    "pause": ("kill", "--signal=STOP"),
+    "exit": ("stop",),
 }
-_UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_UNIT_FOLDERS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
 
 
 class ServiceError(EsmithError):
@@ -64,7 +99,9 @@ def _supervised(service, wanted, enabled, say):
         # Without a supervisor at the other end this fails at once, where it would else wait for ever.
         control = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ServiceError("Couldn't open control fifo for service {}: {}".format(service, error.strerror)) from None
+        raise ServiceError(
+            "Couldn't open control fifo for service {}: {}".format(service, error.strerror)
+        ) from None
     unknown = []
     try:
         for step in steps:
@@ -74,8 +111,9 @@ def _supervised(service, wanted, enabled, say):
             say("adjusting supervised {} ({})".format(service, step))
             os.write(control, CONTROL[step].encode())
     except OSError as error:
-        raise ServiceError("Couldn't write to control fifo for service {}: {}".format(
-            service, error.strerror)) from None
+        raise ServiceError(
+            "Couldn't write to control fifo for service {}: {}".format(service, error.strerror)
+        ) from None
     finally:
         os.close(control)
     if unknown:
@@ -91,8 +129,10 @@ def _by_systemd(service, wanted, enabled, say):
     failures = []
     for step in steps:
         say("adjusting non-supervised {} ({})".format(service, step))
-        if not any(os.path.exists(rooted("{}/{}.service".format(folder, service))) for folder in _UNIT_FOLDERS):
-            # As with the Perl engine, not to be there is no failure: the service may belong to no package here.
+        if not any(
+            os.path.exists(rooted("{}/{}.service".format(folder, service))) for folder in _UNIT_FOLDERS
+        ):
+            # As with the Perl engine, no failure: the package of the service may not be installed.
             say("serviceControl: startScript not found for service {}".format(service))
             continue
         arguments = [*_SYSTEMCTL.get(step, (step,)), service + ".service"]

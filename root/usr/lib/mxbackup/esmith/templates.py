@@ -1,7 +1,8 @@
 """Expands templates: finds their fragments, renders them in order, and replaces the output as one whole.
 
-Nothing is lost: a file that is not the engine's own last output is kept as FILE.esmith-save before it is replaced,
-and an older FILE.esmith-save as FILE.esmith-save.1 and so on. docs/fragments.md says how to write a fragment.
+Nothing is lost: a file that is not the engine's own last output is kept as FILE.esmith-save before it is
+replaced, and an older FILE.esmith-save as FILE.esmith-save.1 and so on. docs/fragments.md says how to write
+a fragment.
 """
 
 import os
@@ -21,7 +22,7 @@ SAVE = ".esmith-save"
 # So many older saves are kept; the next one drops the oldest, and says so.
 OLDER_SAVES = 9
 
-# Where the engine runs from its own tree on an ESMITH_ROOT without a default begin, the one of that tree serves.
+# For an ESMITH_ROOT without a default begin: the one of the tree that the engine runs from.
 _OWN_DEFAULT_BEGIN = os.path.realpath(__file__).rpartition("/usr/lib/mxbackup/")[0] + DEFAULT_BEGIN
 
 
@@ -30,10 +31,11 @@ def _to_stderr(text):
 
 
 def fragments(path, queue=QUEUE, warn=_to_stderr):
-    """Return the fragment files of the template `path`, as real paths (list of str), in the order of the output.
+    """Return the fragment files of the template `path`, as real paths (list of str), in the order of the
+    output.
 
-    In `queue` (folders) the first wins where two have a fragment of the same name. Left-over files are passed over
-    with a `warn` (a function of one str). Raises TemplateError where a folder cannot be read.
+    In `queue` (folders) the first wins where two have a fragment of the same name. Left-over files are
+    passed over with a `warn` (a function of one str). Raises TemplateError where a folder cannot be read.
     """
     found = {}
     saw_folder = False
@@ -96,8 +98,9 @@ class _Template:
                 return found, output.read()
         except FileNotFoundError:
             if not os.path.isdir(os.path.dirname(self.place)):
-                raise TemplateError("Could not expand {}: its folder is not there; make it first".format(
-                    self.output)) from None
+                raise TemplateError(
+                    "Could not expand {}: its folder is not there; make it first".format(self.output)
+                ) from None
             return None, None
         except OSError as error:
             raise TemplateError("Could not expand {}: {}".format(self.output, error.strerror)) from None
@@ -162,7 +165,8 @@ def _as_fragment(lines):
 def render(path, queue=QUEUE, names=None):
     """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
 
-    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and the line.
+    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and
+    the line.
     """
     return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
 
@@ -189,22 +193,26 @@ def diff(path, output=None, queue=QUEUE):
 
     template = _Template(path, output, queue, fragment.Names(keep=False))
     current, content = _desired(template)
-    lines = [(text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (current, content)]
+    lines = [
+        (text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (current, content)
+    ]
     names = [template.output if text is not None else "/dev/null" for text in (current, content)]
     if current == content:
         return ""
     return "".join(
         line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
-        for line in unified_diff(*lines, *names))
+        for line in unified_diff(*lines, *names)
+    )
 
 
 def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
-    """Expand the template `path` (str); return whether the file was replaced (or deleted, where metadata says DELETE).
+    """Expand the template `path` (str); return whether the file was replaced (or deleted, where metadata
+    says DELETE).
 
-    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a fragments.Names,
-    to share databases between expansions; `warn`: takes a line of warning (str); `reset`: mode 0644 and owner root
-    even where the file has others, as an event does. What metadata says goes before.
-    Raises TemplateError: then the output is as it was.
+    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
+    fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
+    mode 0644 and owner root even where the file has others, as an event does. What metadata says goes
+    before. Raises TemplateError: then the output is as it was.
     """
     template = _Template(path, output, queue, names, warn)
     try:
@@ -217,8 +225,9 @@ def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=Fa
             content = template.adopting(current) if adopting else template.content()
             return _replace(template, content, written, reset)
     except OSError as error:
-        raise TemplateError("Could not expand {}: {}; it is as it was".format(
-            template.output, error.strerror or error)) from None
+        raise TemplateError(
+            "Could not expand {}: {}; it is as it was".format(template.output, error.strerror or error)
+        ) from None
 
 
 def _delete(template, current, written):
@@ -259,7 +268,8 @@ def _replace(template, content, written, reset):
 
 
 def _ownership(template, found):
-    """Return (mode, uid, gid) for the output; `found` is the stat result of the file whose ones are to be kept."""
+    """Return (mode, uid, gid) for the output; `found` is the stat result of the file whose ones are to be
+    kept."""
     wanted = template.metadata
     mode, uid, gid = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) if found else (0o644, 0, 0)
     if wanted.perms is not None:
@@ -274,7 +284,8 @@ def _ownership(template, found):
 
 
 def _number(kind, name, template):
-    """Return the number of the user or group `name` (str: a name or a number); root's, with a warning, for none."""
+    """Return the number of the user or group `name` (str: a name or a number); root's, with a warning, for
+    none."""
     import grp
     import pwd
 
@@ -283,7 +294,9 @@ def _number(kind, name, template):
             return (pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)).pw_uid
         return (grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)).gr_gid
     except (KeyError, OverflowError):
-        template._warn("WARNING: {}: no {} is called {}; root's is taken".format(template.output, kind, name))
+        template._warn(
+            "WARNING: {}: no {} is called {}; root's is taken".format(template.output, kind, name)
+        )
         return 0
 
 
@@ -294,12 +307,16 @@ def _adopt(template):
     path, text = template.custom
     os.makedirs(os.path.dirname(path), exist_ok=True)
     atomicfile.replace(path, text, mode=0o644)
-    template._warn("WARNING: {} was never written by the engine: its own lines are kept in {}".format(
-        template.output, path))
+    template._warn(
+        "WARNING: {} was never written by the engine: its own lines are kept in {}".format(
+            template.output, path
+        )
+    )
 
 
 def _save(template, current):
-    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as FILE.esmith-save.1 ..."""
+    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as
+    FILE.esmith-save.1 ..."""
     save = template.place + SAVE
     try:
         with open(save, "rb") as saved:
@@ -313,14 +330,19 @@ def _save(template, current):
         os.link(template.place, save)
     except OSError:
         _copy(template.place, current, save)
-    template._warn("WARNING: {} was changed by another hand than the engine's: kept as {}".format(
-        template.output, template.output + SAVE))
+    template._warn(
+        "WARNING: {} was changed by another hand than the engine's: kept as {}".format(
+            template.output, template.output + SAVE
+        )
+    )
 
 
 def _make_room(save, template):
     names = ["{}.{}".format(save, number) for number in range(1, OLDER_SAVES + 1)]
     if os.path.lexists(names[-1]):
-        template._warn("WARNING: the oldest save, {}{}.{}, is dropped".format(template.output, SAVE, OLDER_SAVES))
+        template._warn(
+            "WARNING: the oldest save, {}{}.{}, is dropped".format(template.output, SAVE, OLDER_SAVES)
+        )
     for older, newer in reversed(list(zip(names, [save] + names))):
         if os.path.lexists(newer):
             os.rename(newer, older)

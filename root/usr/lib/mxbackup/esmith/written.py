@@ -1,7 +1,8 @@
-"""Knows which content of a file is the engine's own last output, by digest; whatever else lies there is somebody's edit.
+"""Knows which content of a file is the engine's own last output, by digest; whatever else lies there is
+somebody's edit.
 
-For each output there is a small file below /var/lib/e-smith-python/written, in the format of sha256sum(1), so that
-`sha256sum -c` tells an administrator which outputs were edited. It is also the lock of the output.
+For each output there is a small file below /var/lib/e-smith-python/written, in the format of sha256sum(1),
+so that `sha256sum -c` tells an administrator which outputs were edited. It is also the lock of the output.
 """
 
 import os
@@ -21,8 +22,8 @@ def _digest(data):
 class Written:
     """The record of one output, locked while in a `with`: one expansion of a file at a time.
 
-    Where the record cannot be kept (another user than root, a read-only disk) nothing is known, and so everything
-    counts as somebody's edit. With `looking` nothing is written and nothing locked.
+    Where the record cannot be kept (another user than root, a read-only disk) nothing is known, and so
+    everything counts as somebody's edit. With `looking` nothing is written and nothing locked.
     """
 
     def __init__(self, output, looking=False):
@@ -38,7 +39,9 @@ class Written:
         try:
             if not self._looking:
                 os.makedirs(folder, 0o700, exist_ok=True)
-            self._descriptor = os.open(os.path.join(folder, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(
+                os.path.join(folder, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+            )
         except OSError:
             return self
         if not self._looking:

@@ -5,7 +5,8 @@ import sys
 
 from esmith.errors import EsmithError
 
-USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queue=FOLDER ...] /path/to/file/to/expand
+USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queue=FOLDER ...]
+       /path/to/file/to/expand
 
   --diff, --dry-run       show what would change, write nothing; exit 0: nothing would, 1: something would
   --output_filename=FILE  write FILE instead
@@ -47,8 +48,8 @@ def _parse(arguments):
 def main(argv):
     """Run the command `argv` (list of str) and return its exit status.
 
-    0: done (or, with --diff, nothing would change); 1: it failed, and the file is as it was (or something would
-    change); 2: wrong use; 255: no file was named, as the Perl engine's command has it.
+    0: done (or, with --diff, nothing would change); 1: it failed, and the file is as it was (or something
+    would change); 2: wrong use; 255: no file was named, as the Perl engine's command has it.
     """
     program = os.path.basename(argv[0])
     if argv[1:2] in (["--help"], ["-h"]):

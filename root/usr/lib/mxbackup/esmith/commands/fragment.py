@@ -1,4 +1,5 @@
-"""fragment: prints what one Jinja2 fragment gives, for the Perl engine, whose template holds this command line."""
+"""fragment: prints what one Jinja2 fragment gives, for the Perl engine, whose template holds this command
+line."""
 
 import os
 import sys
@@ -8,7 +9,8 @@ from esmith.paths import rooted
 
 
 def _find(path):
-    """Return the fragment file that the engine takes for `path` (a template's path, a slash, a fragment's name)."""
+    """Return the fragment file that the engine takes for `path` (a template's path, a slash, a fragment's
+    name)."""
     from esmith.templates import QUEUE
 
     for folder in QUEUE:
@@ -19,7 +21,8 @@ def _find(path):
 
 
 def main(argv):
-    """Run the command `argv` (list of str) and return its exit status: 0, 1 where it failed, 2 for wrong use."""
+    """Run the command `argv` (list of str) and return its exit status: 0, 1 where it failed, 2 for wrong
+    use."""
     if len(argv) != 2:
         sys.stderr.write("usage: {} TEMPLATE/FRAGMENT\n".format(argv[0]))
         return 2

@@ -16,8 +16,8 @@ USAGE = """usage:
 def main(argv):
     """Run the command `argv` (list of str) and return its exit status.
 
-    0: every handler did well; 1: one failed, or the name cannot be an event; 2: there is no such event, or wrong use;
-    255: no event was named, as the Perl engine's command has it.
+    0: every handler did well; 1: one failed, or the name cannot be an event; 2: there is no such event, or
+    wrong use; 255: no event was named, as the Perl engine's command has it.
     """
     arguments = argv[1:]
     if arguments[:1] in (["--help"], ["-h"]):
