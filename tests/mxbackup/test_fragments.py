@@ -4,10 +4,10 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 
+import perlhost
 import pytest
 
 from sandbox import CHECKOUT, DATA, ROOT, Syslog
@@ -26,7 +26,6 @@ SMTPD = "/var/spool/smtpd/etc/smtpd_check_rules"
 OURS = {
     RCPTHOSTS: "20QandD", SMTPROUTES: "20MXBackup", GOODRCPTTO: "20MXBackup", SMTPD: "61MXBackupDomains",
 }
-CORE = "10own-domains", "10smart-host"
 STATES = json.loads((DATA / "conformance/rules.json").read_text())
 
 
@@ -41,15 +40,8 @@ def every(sandbox):
 
 @pytest.fixture
 def sme(every):
-    """The same, with the Perl engine's commands and without what only e-smith-python has."""
-    for folder, _, names in os.walk(every / "/etc/e-smith/templates"):
-        for name in set(names) & set(CORE):
-            os.unlink(os.path.join(folder, name))
-    shutil.rmtree(every / "/etc/e-smith/templates.metadata")
-    (every / "/sbin/e-smith").mkdir(parents=True)
-    for name in ("expand-template", "signal-event"):
-        every.write(f"/sbin/e-smith/{name}", f'#!/bin/sh\nexec {PERL / name} "$@"\n', 0o755)
-    return every
+    """The same, with the Perl engine."""
+    return perlhost.make(every)
 
 
 def entries(sandbox, path):
@@ -291,3 +283,12 @@ def test_the_event_logs_each_file_and_says_which_are_old(every):
     assert sum("as old as they were: " + RCPTHOSTS in line for line in said) == 1
     assert entries(every, SMTPD) == ["allow:ALL:ALL:*.smithnet.com *@smithnet.com"]
     assert not (every / RCPTHOSTS).exists()
+
+
+def test_the_event_logs_what_is_ignored_and_why(every):
+    configure(every, "smithnet.com,1,co.uk,1," + ",".join(f"_{number}.org,0" for number in range(10)))
+    log = Syslog(every / "/dev/log")
+    assert every.run("signal-event", "mxbackup-update").returncode == 0
+    log.close()
+    said = [message.rpartition(b"WARNING: ")[2].decode() for message in log.messages if b"ignored" in message]
+    assert len(said) == 6 and said[-1].startswith("6 more") and "_0.org is ignored: a host name" in said[0]

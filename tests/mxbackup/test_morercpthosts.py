@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,14 +10,18 @@ import threading
 import time
 
 import mailfront
+import perlhost
 import pytest
 
-from sandbox import ROOT
+from sandbox import CHECKOUT, ROOT
 from smtp import rcpt_answers
+from twoengines import perl
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
+sys.path.append(str(CHECKOUT / "tests/check"))
 
 from mxbackup import morercpthosts  # noqa: E402
+from qpsmtpd import qpsmtpd  # noqa: E402
 
 CONTROL = "/var/qmail/control/"
 CONFIGURATION = "/home/e-smith/db/configuration"
@@ -192,6 +197,43 @@ def test_a_rcpthosts_of_qpsmtpds_own_is_whole(host):
     assert set(rules) <= set(host.read("/var/service/qpsmtpd/config/rcpthosts").split())
 
 
+def test_under_the_perl_engine_too(host):
+    perlhost.make(host)
+    for rules in (some(60), some(70), some(55), {}):
+        configure(host, rules)
+        ran = perl(host, "signal-event", "mxbackup-update")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert [name for name in plain(host) if name in rules] == list(rules)[:50]
+        assert compiled(host) == set(list(rules)[50:])
+
+
+@pytest.mark.parametrize("perl_has_it", [True, False])
+def test_where_there_is_qpsmtpd_the_split_takes_perls_reader_of_the_compiled_list(host, perl_has_it):
+    (host / "/var/service/qpsmtpd/config").mkdir(parents=True)
+    rules = some(60)
+    configure(host, rules)
+    path = compiler(host, "perl", f"[ $1 = -MCDB_File ] && exit {2 - 2 * perl_has_it}")["PATH"]
+    (host / "bin/cdb").symlink_to("/usr/bin/cdb")
+    update(host, PATH=path)
+    assert plain(host)[1:] == list(rules)[:50 if perl_has_it else 60]
+    assert compiled(host) == set(list(rules)[50:] if perl_has_it else ())
+
+
+def test_qpsmtpd_takes_and_refuses_by_both_lists(host, tmp_path):
+    rules = some(60)
+    configure(host, rules)
+    update(host)
+    folder = tmp_path / "qpsmtpd"
+    folder.mkdir()
+    for name in ("morercpthosts", "morercpthosts.cdb"):
+        shutil.copy(host / CONTROL / name, folder)
+    with qpsmtpd(host / CONTROL / "rcpthosts", folder) as (address, _):
+        names = list(rules)
+        answers = rcpt_answers(address, [
+            *(f"a@{name}" for name in names), f"x@deep.{names[57]}", f"x@deep.{names[58]}", "t@hotmail.com"])
+    assert [answer // 100 for answer in answers] == [2] * 61 + [5] * 2
+
+
 def compiler(host, name, script):
     """A PATH with a program of this `name` alone, besides the shell's."""
     (host / "bin").mkdir()
@@ -237,6 +279,23 @@ def test_a_failing_compiler_fails_the_event_and_loses_no_name(host, script):
     assert set(plain(host)[1:]) | compiled(host) >= set(some(55))
     update(host)
     assert compiled(host) == set(list(rules)[50:55])
+
+
+@pytest.mark.parametrize("room", [0, 1000, 3000, 6000, 9000])
+def test_where_no_file_can_be_written_each_stays_whole(host, room):
+    configure(host, some(60))
+    update(host)
+    before = [(host / CONTROL / name).read_bytes() for name in ("rcpthosts", "morercpthosts.cdb")]
+    configure(host, some(400))
+    command = ["prlimit", f"--fsize={room}", str(ROOT / "sbin/e-smith/signal-event"), "mxbackup-update"]
+    ran = subprocess.run(command, env=host.environment, capture_output=True)
+    assert ran.returncode == 1 and b"failed" in ran.stderr
+    after = [(host / CONTROL / name).read_bytes() for name in ("rcpthosts", "morercpthosts.cdb")]
+    assert after[0] == before[0] or room > 3000
+    assert set(plain(host)) | compiled(host) >= set(some(60))
+    assert not [name for name in os.listdir(host / CONTROL) if name.startswith(".")]
+    update(host)
+    assert set(plain(host)[1:]) | compiled(host) == set(some(400))
 
 
 def test_a_failing_expansion_loses_no_name(host):

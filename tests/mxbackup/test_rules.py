@@ -145,8 +145,11 @@ def test_a_host_rule_may_be_a_public_suffix_and_a_domain_rule_may_not():
     assert sorted(error.name for error in errors) == ["b c", "co.nz"]
 
 
-def test_without_the_list_a_short_one_serves_with_a_warning(monkeypatch):
-    monkeypatch.setattr(publicsuffix, "LIST", "/nonexistent/list")
+@pytest.mark.parametrize("content", [None, b"", b"// ICANN DOMAINS\n\nac\ncom.ac\n", b"\xff" * 5000])
+def test_without_a_sound_list_a_short_one_serves_with_a_warning(monkeypatch, tmp_path, content):
+    if content is not None:
+        (tmp_path / "list").write_bytes(content)
+    monkeypatch.setattr(publicsuffix, "LIST", str(tmp_path / "list"))
     monkeypatch.setattr(publicsuffix, "_text", None)
     assert publicsuffix.is_public_suffix("co.uk") and publicsuffix.is_public_suffix("any.ck")
     assert not publicsuffix.is_public_suffix("smithnet.com") and not publicsuffix.is_public_suffix("www.ck")

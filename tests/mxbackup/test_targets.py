@@ -1,12 +1,17 @@
 """What each mail server's file gets, where it is written at all, and that the servers read it so."""
 
 import json
+import sys
 
 import mailfront
 import pytest
 
-from sandbox import DATA
+from sandbox import CHECKOUT, DATA
 from smtp import rcpt_answers
+
+sys.path.append(str(CHECKOUT / "tests/check"))
+
+from qpsmtpd import qpsmtpd  # noqa: E402
 
 QMAIL = "/var/qmail/control/"
 QPSMTPD = "/var/service/qpsmtpd/config/"
@@ -156,3 +161,17 @@ def test_mailfront_reads_comments_and_entries_as_meant(host):
             "x@comment", "x@#",
         ])
     assert [answer // 100 for answer in answers] == [2] * 5 + [5] * 6
+
+
+def test_qpsmtpd_reads_comments_and_entries_as_meant(sandbox, tmp_path):
+    sandbox.plant()
+    own = sandbox.write(QPSMTPD + "rcpthosts", "# by hand\ndoecom.net\n")
+    configure(sandbox, "smithnet.com,1,mail.bar.org,0")
+    update(sandbox)
+    folder = tmp_path / "qpsmtpd"
+    folder.mkdir()
+    with qpsmtpd(own, folder) as (address, _):
+        answers = rcpt_answers(address, [
+            "john.smith@smithnet.com", "x@deep.sub.smithnet.com", "X@SMITHNET.COM", "a@mail.bar.org",
+            "a@doecom.net", "x@sub.mail.bar.org", "tomy@hotmail.com", "x@notsmithnet.com", "a@bar.org"])
+    assert [answer // 100 for answer in answers] == [2] * 5 + [5] * 4

@@ -5,6 +5,10 @@ import sys
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 from mxbackup import hostengine, morercpthosts, record, targets
+from mxbackup.rules import printable
+
+# So many ignored rules are named in the log; `mxbackup status` names all.
+SHOWN = 5
 
 
 def main():
@@ -23,11 +27,13 @@ def expand(say):
     One that fails does not stop the others; the files that may be old are named at the end.
     """
     try:
-        kinds = targets.kinds(record.load())
+        configuration = record.load()
     except EsmithError as error:
         # Each expansion would fail alike: every file stays as it is.
         say("ERROR: %s" % error)
         return False
+    _report(configuration, say)
+    kinds = targets.kinds(configuration)
     paths = [target.path for target in targets.applying()]
     with morercpthosts.Update(kinds, say) as update:
         old = hostengine.expand_all(paths, say)
@@ -36,6 +42,16 @@ def expand(say):
     if old:
         say("ERROR: not expanded, and as old as they were: " + " ".join(old))
     return not old and update.well
+
+
+def _report(configuration, say):
+    """Say what the record.Configuration holds besides rules; `say` takes lines (str)."""
+    for warning in configuration.warnings:
+        say("WARNING: " + warning)
+    for entry in configuration.ignored[:SHOWN]:
+        say("WARNING: the rule %s is ignored: %s" % (printable(entry.name) or "without a name", entry.reason))
+    if len(configuration.ignored) > SHOWN:
+        say("WARNING: %d more are ignored: see mxbackup status" % (len(configuration.ignored) - SHOWN))
 
 
 def _short_of_entries(say):

@@ -87,6 +87,7 @@ def has_other_fragments(path):
         except OSError:
             continue
         for name in names:
-            if name not in FRAGMENTS and not name.startswith("template-") and os.path.isfile(folder + "/" + name):
+            ours = name in FRAGMENTS or name.startswith("template-")
+            if not ours and os.path.isfile(folder + "/" + name):
                 return True
     return False

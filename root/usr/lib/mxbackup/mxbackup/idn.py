@@ -31,6 +31,6 @@ def _package():
             import idna
         except ImportError:
             raise ValueError(
-                "is not ASCII, and Python's idna package (python3-idna) is not installed: install it, or write"
-                " the name as it is in DNS (xn--...)") from None
+                "is not ASCII, and Python's idna package (python3-idna) is not installed: install it, or"
+                " write the name as it is in DNS (xn--...)") from None
     return idna

@@ -16,6 +16,8 @@ COMPILED = CONTROL + "/morercpthosts.cdb"
 RCPTHOSTS = CONTROL + "/rcpthosts"
 # Where this file is, it is read by another server than qmail's, from the same fragment, and has to be whole.
 OTHER_RCPTHOSTS = "/var/service/qpsmtpd/config/rcpthosts"
+# Signs of a qpsmtpd: it may read qmail's lists, the compiled one only with Perl's CDB_File.
+QPSMTPD = ("/var/service/qpsmtpd", "/usr/bin/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")
 NEWMRH = "/var/qmail/bin/qmail-newmrh"
 
 # qmail-smtpd reads rcpthosts from the first line to the last for every recipient: rcpthosts(5) advises fifty.
@@ -25,6 +27,7 @@ BEGIN = b"# MX Backup's names, until its end line: what is changed between them 
 END = b"# End of MX Backup's names."
 
 _read = (None, None)
+_perl_reads = None
 
 
 def beyond(kinds):
@@ -44,7 +47,20 @@ def compiled_names(kinds):
 
 
 def _shared():
-    return os.path.isfile(rooted(OTHER_RCPTHOSTS))
+    """Tell whether `rcpthosts` is also read by a server that cannot read the compiled list (bool)."""
+    global _perl_reads
+    if os.path.isfile(rooted(OTHER_RCPTHOSTS)):
+        return True
+    if not any(os.path.exists(rooted(sign)) for sign in QPSMTPD):
+        return False
+    if _perl_reads is None:
+        import subprocess
+        try:
+            _perl_reads = not subprocess.call(["perl", "-MCDB_File", "-e", "0"], stdin=subprocess.DEVNULL,
+                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        except OSError:
+            _perl_reads = False
+    return not _perl_reads
 
 
 def compiled():
@@ -126,7 +142,8 @@ class Update:
             _write(choose)
         except (OSError, ValueError) as error:
             self.well = False
-            self._say("ERROR: %s: %s" % (COMPILED, getattr(error, "strerror", None) or error))
+            self._say("ERROR: %s: %s" % (
+                getattr(error, "filename", None) or COMPILED, getattr(error, "strerror", None) or error))
 
     def _superset(self, ours):
         """Return `ours` and what `rcpthosts` is to leave out from now on."""

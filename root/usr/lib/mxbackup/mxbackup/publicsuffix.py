@@ -36,7 +36,7 @@ def warning():
     """Return a warning (str) where the built-in short list is in use, else ""."""
     if source():
         return ""
-    return ("%s is missing: only the best known public suffixes are recognised;"
+    return ("%s is missing or damaged: only the best known public suffixes are recognised;"
             " install publicsuffix-list (on Debian: publicsuffix)" % LIST)
 
 
@@ -48,11 +48,13 @@ def _load():
         for path in (rooted(LIST), LIST):
             try:
                 with open(path, "rb") as stream:
-                    _text = b"\n" + stream.read().replace(b"\r", b"") + b"\n"
-                _source = path
-                break
+                    text = b"\n" + stream.read().replace(b"\r", b"") + b"\n"
             except OSError:
                 continue
+            # One without it is empty, cut short or no such list at all.
+            if b"\nco.uk\n" in text:
+                _text, _source = text, path
+                break
         else:
             _text = ("\n" + "\n".join(_SHORT_LIST) + "\n").encode()
             _source = ""
