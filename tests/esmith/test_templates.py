@@ -227,7 +227,8 @@ def test_unreadable_fragment_and_unwritable_places():
         assert result.returncode == 1 and f"{path}: cannot be read: Permission denied" in result.stderr
         path.chmod(0o644)
         result = run()
-        assert result.returncode == 1 and "Could not expand /out/file: Permission denied" in result.stderr
+        assert result.returncode == 1 and "Could not expand /out/file: " in result.stderr
+        assert "Permission denied; it is as it was" in result.stderr
         assert sandbox.read("/out/file") == "kept\n" and os.listdir(sandbox / "/out") == ["file"]
         # Where he may write, an ordinary user can expand, though nothing of it can be recorded.
         (sandbox / "/out").chmod(0o777)
@@ -532,3 +533,61 @@ def test_killed_at_random_moments_the_output_is_whole(tree):
     assert expand(tree).returncode == 0
     # No temporary file is left, and none of its own outputs was taken for an edit.
     assert tree.read("/out/file") == expected[2] and os.listdir(tree / "/out") == ["file"]
+
+
+# Odd surroundings.
+
+
+def test_a_failed_dry_run_is_told_from_a_difference(tree):
+    fragment(tree, "{ }\n")
+    result = expand(tree, "--diff", "/out/file")
+    assert result.returncode == 2 and result.stderr.startswith("ERROR: ") and result.stdout == ""
+
+
+def test_a_reader_that_goes_away(tree):
+    fragment(tree, "".join(f"{number}\n" for number in range(100_000)))
+    result = subprocess.run(
+        f"{EXPAND} --diff /out/file | head -n 1", shell=True, env=tree.environment, capture_output=True, text=True
+    )
+    assert result.stdout == "--- /dev/null\n" and result.stderr == ""
+
+
+def test_left_overs_of_rpm_that_are_folders_stay(tree):
+    fragment(tree, "x\n")
+    tree.write("/out/file", "old\n")
+    (tree / "/out/file.rpmsave").mkdir()
+    assert expand(tree).returncode == 0 and tree.read("/out/file") == "x\n"
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "x", ""])
+def test_a_limit_that_is_none_is_passed_over(tree, seconds):
+    fragment(tree, HEAD + "{{ SystemName }}\n")
+    assert expand(tree, ESMITH_FRAGMENT_SECONDS=seconds).returncode == 0
+
+
+def test_a_save_in_whose_place_something_else_lies(tree):
+    fragment(tree, "x\n")
+    tree.write("/out/file", "mine\n")
+    (tree / "/out/file.esmith-save").mkdir()
+    result = expand(tree)
+    assert result.returncode == 1 and "/out/file.esmith-save: Is a directory" in result.stderr
+    assert tree.read("/out/file") == "mine\n"
+    (tree / "/out/file.esmith-save").rmdir()
+    (tree / "/out/file.esmith-save").symlink_to("nowhere")
+    assert expand(tree).returncode == 0
+    assert tree.read("/out/file.esmith-save") == "mine\n" and not (tree / "/out/nowhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
+def test_a_full_disk_leaves_everything_as_it_was(tree):
+    fragment(tree, "x" * 3_000_000)
+    mount = subprocess.run(
+        ["unshare", "-m", "sh", "-c",
+         f"mount -t tmpfs -o size=1m none {tree / '/out'} && echo old > {tree / '/out/file'} && "
+         f"{EXPAND} /out/file; echo $?; cd {tree / '/out'}; ls -A; cat file"],
+        env=tree.environment, capture_output=True, text=True, timeout=60,
+    )
+    if "mount:" in mount.stderr or "unshare:" in mount.stderr:
+        pytest.skip("no mounts here: " + mount.stderr)
+    assert "No space left on device; it is as it was" in mount.stderr
+    assert mount.stdout == "1\nfile\nfile.esmith-save\nold\n"

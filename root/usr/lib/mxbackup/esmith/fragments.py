@@ -25,9 +25,10 @@ SIZE_LIMIT = 256 << 20
 def time_limit():
     """Return the seconds a fragment may take: ESMITH_FRAGMENT_SECONDS, else 30."""
     try:
-        return float(os.environ["ESMITH_FRAGMENT_SECONDS"])
+        seconds = float(os.environ["ESMITH_FRAGMENT_SECONDS"])
     except (KeyError, ValueError):
         return TIME_LIMIT
+    return seconds if 0 < seconds < 1e6 else TIME_LIMIT
 
 
 class _TimeUp(BaseException):
@@ -248,8 +249,8 @@ def render(path, names):
         if b"{" in line or b"}" in line:
             raise TemplateError(
                 "{} line {}: this is a Perl fragment, for it has a brace and its first line does not start "
-                "with '{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name below "
-                "/etc/e-smith/templates-custom".format(path, number, MARK.decode())
+                "with '{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name "
+                "below /etc/e-smith/templates-custom".format(path, number, MARK.decode())
             )
     return text
 

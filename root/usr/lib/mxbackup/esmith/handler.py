@@ -15,14 +15,14 @@ def run(path, arguments, say):
     limit. A file that cannot be executed gives a line that says so, and exit status 127.
     """
     reader, writer = os.pipe()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+    _flush()
     child = os.fork()
     if child == 0:
         try:
             os.close(reader)
             os.dup2(writer, 1)
             os.dup2(writer, 2)
+            os.close(writer)
             _become(path, arguments)
         except OSError as error:
             os.write(2, os.fsencode("{}: {}\n".format(path, error.strerror)))
@@ -71,6 +71,12 @@ def _interpret(path, arguments, source):
         sys.excepthook(*sys.exc_info())
     finally:
         atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        _flush()
         os._exit(status & 0xFF)
+
+
+def _flush():
+    for stream in (sys.stdout, sys.stderr):
+        # There is none where the descriptor was closed.
+        if stream is not None:
+            stream.flush()

@@ -189,20 +189,16 @@ def diff(path, output=None, queue=QUEUE):
 
     Nothing is written. Raises TemplateError.
     """
-    from difflib import unified_diff
+    from esmith.differences import unified
 
     template = _Template(path, output, queue, fragment.Names(keep=False))
-    current, content = _desired(template)
-    lines = [
-        (text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (current, content)
-    ]
-    names = [template.output if text is not None else "/dev/null" for text in (current, content)]
-    if current == content:
-        return ""
-    return "".join(
-        line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
-        for line in unified_diff(*lines, *names)
-    )
+    contents = _desired(template)
+    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in contents]
+    names = [template.output if content is not None else "/dev/null" for content in contents]
+    if contents[0] != contents[1] and texts[0] == texts[1]:
+        # An empty file and none at all differ in their names alone.
+        return "--- {}\n+++ {}\n".format(*names)
+    return unified(*texts, *names)
 
 
 def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
@@ -226,8 +222,14 @@ def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=Fa
             return _replace(template, content, written, reset)
     except OSError as error:
         raise TemplateError(
-            "Could not expand {}: {}; it is as it was".format(template.output, error.strerror or error)
+            "Could not expand {}: {}; it is as it was".format(template.output, _told(error))
         ) from None
+
+
+def _told(error):
+    """Return what the OSError says, with the file where it names one."""
+    name = "{}: ".format(error.filename) if error.filename else ""
+    return name + (error.strerror or str(error))
 
 
 def _delete(template, current, written):
@@ -262,7 +264,7 @@ def _replace(template, content, written, reset):
             written.note(*[text for text in (current, content) if text is not None])
         atomicfile.replace(template.place, content, mode=mode, uid=uid, gid=gid)
     for name in (".rpmsave", ".rpmnew"):
-        if found is not None and os.path.lexists(template.place + name):
+        if found is not None and os.path.isfile(template.place + name):
             os.unlink(template.place + name)
     return current != content
 

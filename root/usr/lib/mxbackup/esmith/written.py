@@ -76,4 +76,8 @@ class Written:
         self._digests = digests
         line = os.fsencode(rooted(self._output)) + b"\n"
         text = b"".join(digest.encode() + b"  " + line for digest in digests)
-        os.ftruncate(self._descriptor, os.pwrite(self._descriptor, text, 0))
+        try:
+            os.ftruncate(self._descriptor, os.pwrite(self._descriptor, text, 0))
+        except OSError:
+            # A full disk: the next expansion then finds an unknown file, and saves it.
+            pass

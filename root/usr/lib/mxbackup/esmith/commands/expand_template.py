@@ -48,8 +48,8 @@ def _parse(arguments):
 def main(argv):
     """Run the command `argv` (list of str) and return its exit status.
 
-    0: done (or, with --diff, nothing would change); 1: it failed, and the file is as it was (or something
-    would change); 2: wrong use; 255: no file was named, as the Perl engine's command has it.
+    0: done; 1: it failed, and the file is as it was; 2: wrong use; 255: no file was named, as the Perl
+    engine's command has it. With --diff, 0: nothing would change; 1: something would; 2: it failed.
     """
     program = os.path.basename(argv[0])
     if argv[1:2] in (["--help"], ["-h"]):
@@ -72,7 +72,14 @@ def main(argv):
             return 0
         difference = templates.diff(paths[0], options["output"], queue)
         sys.stdout.buffer.write(difference.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
         return 1 if difference else 0
     except EsmithError as error:
         sys.stderr.buffer.write("ERROR: {}\n".format(error).encode("utf-8", "surrogateescape"))
+        return 2 if options["show"] else 1
+    except BrokenPipeError:
+        # Whoever reads the difference has seen enough; what Python still holds must not be tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except KeyboardInterrupt:
+        return 130

@@ -39,3 +39,5 @@ def main(argv):
     except EsmithError as error:
         sys.stderr.write("{}\n".format(error))
         return 1 if arguments[0] == "actions" else 2
+    except KeyboardInterrupt:
+        return 130
