@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written(ordinary):
     assert run("show", "other").stdout == "other=thing\n"
     done = run("setprop", "other", "p", "v")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"db: {PLACE} cannot be locked: Permission denied; only root may\n"
+    assert done.stderr == f"db: {PLACE} cannot be locked: Permission denied; run it as root\n"
     assert untouched(host)
 
 
@@ -254,7 +254,7 @@ def test_a_file_that_cannot_be_read(ordinary):
     for command in ["show"], ["getprop", "other", "p"], ["set", "k", "t"]:
         done = run(*command)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr == f"db: {PLACE} cannot be read: Permission denied; only root may\n"
+        assert done.stderr == f"db: {PLACE} cannot be read: Permission denied; run it as root\n"
     assert untouched(host)
 
 

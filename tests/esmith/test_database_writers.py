@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from esmith import locking
 from esmith.database import Database
 from sandbox import ROOT
 
@@ -205,6 +206,26 @@ def test_a_lock_that_is_taken_away_is_taken_again(folder):
         db.merge("k", {"q": "mine"})
     assert Database()["k"].props == {"p": "other", "q": "mine"}
     assert os.listdir(folder) == ["configuration"]
+
+
+def test_a_change_that_is_done_again_tells_what_it_did_first(folder, monkeypatch):
+    """The lock is gone once the file is replaced: it is looked at again, and all is as it should be."""
+    db = Database()
+    db.set("k", "t", {"p": "v"})
+    answers = []
+    real = locking.Lock.held
+
+    def held(lock):
+        # Asked when the lock is got, before the file is replaced, and after it.
+        answers.append(len(answers) != 2 and real(lock))
+        return answers[-1]
+
+    monkeypatch.setattr(locking.Lock, "held", held)
+    assert db.delete("k") is True
+    assert len(answers) > 4 and list(Database()) == []
+    answers.clear()
+    assert db.create("k", "t").type == "t"
+    assert len(answers) > 4 and list(Database()) == ["k"]
 
 
 def test_an_interrupted_writer_leaves_nothing(sandbox, folder):

@@ -31,8 +31,8 @@ _HEADER = (
 # From as many changes on, a table of all records is quicker than a search for each.
 _FEW = 20
 _WAYS_OUT = {
-    EACCES: "; only root may",
-    EPERM: "; only root may",
+    EACCES: "; run it as root",
+    EPERM: "; run it as root, and see lsattr(1)",
     ENOENT: "; make its folder, or set DBPATH",
     ENOSPC: "; make room on its disk",
     EDQUOT: "; make room in the quota",
@@ -226,8 +226,6 @@ class Database:
 
         def change(old):
             type_, properties = split_value(old)
-            if gone.isdisjoint(properties):
-                return old
             return join_value(type_, {p: v for p, v in properties.items() if p not in gone})
 
         return self._record(stored, self._change_record(stored, change))
@@ -286,7 +284,7 @@ class Database:
         """Read, change and replace the file under the lock; [(what was there, what is)] of each change."""
         from esmith.locking import Lock
 
-        again = False
+        result = None
         while True:
             if lock is None:
                 try:
@@ -294,18 +292,19 @@ class Database:
                 except OSError as error:
                     raise self._failure("cannot be locked", error)
             try:
-                done, befores, edits = self._write_locked(lock, changes, create, again)
+                done, befores, edits = self._write_locked(lock, changes, create, again=result is not None)
                 kept = lock.held()
             finally:
                 lock.release()
                 lock = None
             if edits:
                 self._log(befores, edits)
+            if result is None:
+                result = done
             # A Perl writer unlinks the lock file just after it gave it up, so ours may be gone, and another
             # may have read the old file meanwhile. Doing it again finds all as it should be, or does it.
             if done is not None and (kept or not edits):
-                return done
-            again = again or bool(edits)
+                return result
 
     def _write_locked(self, lock, changes, create, again):
         """One try of _write(): its result, None where somebody wrote meanwhile; the old values; the new."""

@@ -1,6 +1,7 @@
 """Sends lines to the system's log, as the engine's own: facility local1, level info (RFC 3164)."""
 
 import os
+import sys
 
 from esmith.paths import rooted
 
@@ -13,14 +14,16 @@ _LONGEST_TEXT = 1 << 16
 _patience = 1
 
 
-def log(*texts, program="esmith"):
+def log(*texts, program=None):
     """Send each text (str) as one datagram to /dev/log; where nobody listens it is dropped.
 
-    Each byte outside ASCII becomes `_`. A log that does not read delays the process for a second at most.
+    `program` (str): in whose name, this command's unless given. Each byte outside ASCII becomes `_`.
+    A log that does not read delays the process for a second at most.
     """
     global _patience
     import _socket
 
+    program = program or os.path.basename(sys.argv[0]) or "esmith"
     header = "<%d>%s[%d]: " % (_PRIORITY, program, os.getpid())
     path = os.fsencode(rooted("/dev/log"))
     folder = None
@@ -33,8 +36,8 @@ def log(*texts, program="esmith"):
             sender.settimeout(_patience)
             sender.connect(path)
             for text in texts:
-                message = os.fsencode(text)[:_LONGEST_TEXT].decode("ascii", "replace").replace("\ufffd", "_")
-                sender.send((header + message).encode("ascii"))
+                message = os.fsencode(header + text)[:_LONGEST_TEXT].decode("ascii", "replace")
+                sender.send(message.replace("\ufffd", "_").encode("ascii"))
         except _socket.timeout:
             _patience = 0
         finally:
