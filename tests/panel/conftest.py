@@ -2,7 +2,7 @@ import shutil
 import subprocess
 import pytest
 
-from browsing import Browser
+from browsing import Browser, start_chromium
 from doors import Manager, Own, prepare
 from sandbox import CHECKOUT, ROOT, Sandbox
 
@@ -60,19 +60,7 @@ def door(request, panel_host):
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """One headless Chromium for all tests of a run."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                 "--disable-dev-shm-usage", "--hide-scrollbars",
-                 "--user-data-dir=%s" % tmp_path_factory.mktemp("profile")):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
-    driver.set_page_load_timeout(60)
+    driver = start_chromium(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()
 

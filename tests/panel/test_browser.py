@@ -212,7 +212,7 @@ def in_every_state(page, door, act):
 def test_nothing_sticks_out_at_320_pixels_and_at_200_percent(opened, door, panel_host):
     panel_host.run("db", "configuration", "setprop", "mxbackup", "name",
                    "co.uk,1,smithnet.com,1,%s.%s.org,0" % ("a" * 63, "b" * 63))
-    for width, factor in ((320, 1), (640, 2)):
+    for width, factor in ((320, 1), (620, 1), (640, 2)):
         opened.zoom(width, factor)
         in_every_state(opened, door, lambda what: pytest.fail(what) if not opened.fits() else None)
 
