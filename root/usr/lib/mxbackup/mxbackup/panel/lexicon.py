@@ -1,6 +1,7 @@
 """The panel's words: the charset of this variant and the lexicons in the server-manager's format."""
 
 import re
+import sys
 from os.path import dirname, join
 from xml.parsers import expat
 
@@ -63,10 +64,16 @@ class Lexicon:
     def __init__(self, language, encoding):
         self.language = language
         path = "/etc/e-smith/locale/%s/etc/e-smith/web/functions/mxbackup" % language
-        self._entries = read(rooted(path), encoding)
+        try:
+            self._entries = read(rooted(path), encoding)
+        except (OSError, expat.ExpatError) as error:
+            # A page of bare entries still works; a lexicon is the manager's to edit.
+            sys.stderr.write("mxbackup panel: %s: %s\n" % (path, error))
+            self._entries = {}
 
     def __contains__(self, base):
         return base in self._entries
 
     def __call__(self, base, **fields):
-        return self._entries.get(base, base).format(**fields)
+        text = self._entries.get(base)
+        return base if text is None else text.format(**fields)
