@@ -17,14 +17,14 @@ def cases(folder):
     database.parent.mkdir(parents=True)
     for count, limit, rounds in ((20, 25, 30), (100_000, None, 5)):
         flat = ",".join(f"smithnet{number}.com,{number % 2}" for number in range(count))
-        database.write_text(f"DomainName=doecom.net\nSystemName=sme\nmxbackup=service|name|{flat}|status|enabled\n")
+        database.write_text(f"mxbackup=service|name|{flat}|status|enabled\n")
         for title, path, query in (
-            ("the rules", "/", ""), ("a new rule", "/create", ""), ("a removal", "/remove", "name=smithnet1.com"),
-            ("the mail files", "/files", ""),
+            ("the rules", "/", ""), ("a new rule", "/create", ""),
+            ("a removal", "/remove", "name=smithnet1.com"), ("the mail files", "/files", ""),
         ):
             yield Case(f"panel: {title}, {count:,} rules", [PAGE], limit, {
                 "ESMITH_ROOT": str(folder), "GATEWAY_INTERFACE": "CGI/1.1", "REMOTE_USER": "admin",
                 "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/server-manager/cgi-bin/mxbackup", "PATH_INFO": path,
-                "QUERY_STRING": query, "SERVER_NAME": "sme", "SERVER_PORT": "980", "SERVER_PROTOCOL": "HTTP/1.1",
-                "HTTP_ACCEPT_LANGUAGE": "fr",
+                "QUERY_STRING": query, "SERVER_NAME": "sme", "SERVER_PORT": "980",
+                "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_ACCEPT_LANGUAGE": "fr",
             }, rounds)

@@ -129,8 +129,8 @@ class Browser:
             world = made["executionContextId"]
             self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": file.read(), "contextId": world})
         found = self.driver.execute_cdp_cmd("Runtime.evaluate", {
-            "expression": """axe.run(document).then(r => JSON.stringify({n: r.passes.length, v: r.violations.map(
-                v => v.id + ': ' + v.nodes.map(n => n.target.join(' ')).join(', '))}))""",
+            "expression": """axe.run(document).then(r => JSON.stringify({n: r.passes.length,
+                v: r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target.join(' ')).join(', '))}))""",
             "contextId": world, "awaitPromise": True, "returnByValue": True})
         result = json.loads(found["result"]["value"])
         assert result["n"] > 10, "axe has run"

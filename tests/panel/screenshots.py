@@ -14,7 +14,7 @@ from sandbox import CHECKOUT, Sandbox  # noqa: E402
 VERDICTS = """{"verdicts": {
     "smithnet.com": {"state": "good", "findings": [], "checked": 1795000000},
     "mail.bar.org": {"state": "fault", "checked": 1795000000, "findings": [
-        {"part": "dns", "level": "fault", "text": "no MX of mail.bar.org is this host", "remedy": "add one"}]}}}"""
+        {"part": "dns", "level": "fault", "text": "this host is no MX of it", "remedy": "add one"}]}}}"""
 
 
 def main():
@@ -41,7 +41,7 @@ def main():
 
 def shoot(page, name, language):
     page.zoom(980, 1, 400)
-    height = page.driver.execute_script("return document.querySelector('main').getBoundingClientRect().bottom")
+    height = page.find("main").rect["height"]
     page.zoom(980, 1, int(height))
     page.driver.save_screenshot(str(CHECKOUT / "docs" / ("panel-%s-%s.png" % (name, language))))
 

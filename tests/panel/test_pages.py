@@ -100,7 +100,8 @@ def test_disable_and_enable(door, panel_host):
 
 def count(host):
     """Let each event add a line to /count."""
-    host.write("/etc/e-smith/events/mxbackup-update/S99count", "#!/bin/sh\necho >> %s/count\n" % host.path, 0o755)
+    host.write("/etc/e-smith/events/mxbackup-update/S99count",
+               "#!/bin/sh\necho >> %s/count\n" % host.path, 0o755)
 
 
 def test_one_submit_is_one_event(manager, panel_host):

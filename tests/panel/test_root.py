@@ -1,4 +1,4 @@
-"""How the page of the server-manager becomes root: it is run so, or sudo has a rule, or it says what is missing."""
+"""How the server-manager's page becomes root: it is run so, or sudo has a rule, or it says what is missing."""
 
 import os
 import re
@@ -14,8 +14,8 @@ from sandbox import CHECKOUT, ROOT, Sandbox
 USER = "nobody"
 REQUEST = {
     "GATEWAY_INTERFACE": "CGI/1.1", "REMOTE_USER": "admin", "REQUEST_METHOD": "GET", "SCRIPT_NAME": CGI,
-    "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_NAME": "sme", "SERVER_PORT": "980", "SERVER_PROTOCOL": "HTTP/1.1",
-    "HTTP_ACCEPT_LANGUAGE": "fr", "PATH": "/usr/bin:/bin",
+    "PATH_INFO": "/", "QUERY_STRING": "", "SERVER_NAME": "sme", "SERVER_PORT": "980",
+    "SERVER_PROTOCOL": "HTTP/1.1", "HTTP_ACCEPT_LANGUAGE": "fr", "PATH": "/usr/bin:/bin",
 }
 
 
@@ -35,8 +35,8 @@ def run(host, rules, **request):
     """Run the page as USER on a machine whose /etc/sudoers.d holds `rules`; returns what it answered."""
     host.write("/rules/mxbackup", rules, 0o440)
     host.write("/environment", "ESMITH_ROOT=%s\n" % host.path)
-    command = ('mount --bind "$1/rules" /etc/sudoers.d && exec setpriv --reuid %s --regid nogroup --clear-groups'
-               ' "$1/etc/e-smith/web/functions/mxbackup"' % USER)
+    command = ('mount --bind "$1/rules" /etc/sudoers.d && exec setpriv --reuid %s --regid nogroup'
+               ' --clear-groups "$1/etc/e-smith/web/functions/mxbackup"' % USER)
     return subprocess.run(["unshare", "--mount", "sh", "-c", command, "sh", host.path], capture_output=True,
                           env={**REQUEST, **request}, timeout=60)
 
@@ -46,7 +46,8 @@ def documented(host):
     text = (CHECKOUT / "docs/panel.md").read_text()
     rules = "".join(line.strip() + "\n" for line in re.findall(r"(?m)^ {6}((?:Defaults|admin).*)$", text))
     page = host / "/etc/e-smith/web/functions/mxbackup"
-    rules = rules.replace("/etc/e-smith/web/functions/mxbackup", str(page)).replace("admin ALL", USER + " ALL")
+    rules = rules.replace("/etc/e-smith/web/functions/mxbackup", str(page))
+    rules = rules.replace("admin ALL", USER + " ALL")
     # What the package would find below /, the test has below ESMITH_ROOT.
     return rules + "Defaults!%s env_file=%s/environment\n" % (page, host.path)
 

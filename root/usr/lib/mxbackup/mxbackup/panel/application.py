@@ -322,8 +322,8 @@ class Panel:
         return self._page(
             "confirm", heading=self._lexicon("SUMMARY_ADD"), question=self._lexicon("SUMMARY_ADD_DESC"),
             said=said, rows=[Row(*rule)], more=0, fields=[("name", rule.name), ("kind", rule.kind)],
-            action="create/confirm", button=self._lexicon("APPLY"), danger=False, enabled=configuration.enabled,
-            lines_title=self._lexicon("LINES_ADDED"), files=self._lines([rule], configuration))
+            action="create/confirm", button=self._lexicon("APPLY"), danger=False,
+            enabled=configuration.enabled, lines_title=self._lexicon("LINES_ADDED"), files=self._lines([rule], configuration))
 
     def create(self):
         """Add the rule that was confirmed."""

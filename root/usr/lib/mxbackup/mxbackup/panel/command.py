@@ -1,8 +1,8 @@
 """Serve the panel in a browser on this host, or set its password.
 
 For hosts without a server-manager. The panel listens on the loopback address only; from elsewhere reach it
-through ssh: ssh -L 9825:127.0.0.1:9825 root@HOST, then open http://127.0.0.1:9825/ in the browser. It asks for
-the password that --set-password sets: on a terminal that asks for it twice, else it is the first line of input.
+through ssh: ssh -L 9825:127.0.0.1:9825 root@HOST, then open http://127.0.0.1:9825/ in the browser. It asks
+for the password that --set-password sets: asked for twice on a terminal, else the first line of input.
 """
 
 import os

@@ -35,7 +35,7 @@ def main():
 
 
 def _run_as_root():
-    """Let sudo run this program as root, if it has a rule for that; return whether it answered the request."""
+    """Let sudo run this program as root, where it has a rule; return whether that answered the request."""
     try:
         return os.spawnv(os.P_WAIT, SUDO, ["sudo", "-n", os.path.realpath(sys.argv[0])]) == 0
     except OSError:
@@ -48,5 +48,5 @@ def _refuse(page, status, entry):
 
     encoding = charset()
     text = Lexicon(choose(os.environ.get("HTTP_ACCEPT_LANGUAGE", "")), encoding)(entry)
-    head = ("Status: " + status, "Content-Type: text/plain; charset=" + encoding, "Cache-Control: no-store", "")
-    page.write(("\r\n".join(head) + "\r\n" + text + "\n").encode(encoding))
+    head = ("Status: " + status, "Content-Type: text/plain; charset=" + encoding, "Cache-Control: no-store")
+    page.write(("\r\n".join(head + ("", text)) + "\n").encode(encoding))

@@ -39,7 +39,7 @@ class Pages:
         )
 
     def render(self, template, lexicon, **context):
-        """Return the page (bytes) of `template` (str); what the charset lacks becomes a character reference."""
+        """Return the page (bytes) of `template` (str); what its charset lacks becomes &#NUMBER;."""
         html = self._environment.get_template(template + ".html").render(
             _=lexicon, lang=HTML_LANGUAGE[lexicon.language], charset=self.charset, style=self._style,
             **context)

@@ -100,7 +100,7 @@ class Server(ThreadingMixIn, WSGIServer):
             pass  # it went by itself
 
     def shutdown_request(self, request):
-        """Close a connection; what is still coming in is read for a while, so that the client sees the answer."""
+        """Close a connection; what still comes in is read for a while, so that the client sees the answer."""
         with self._lock:
             self._since[request] = time.monotonic()
         deadline = time.monotonic() + 2

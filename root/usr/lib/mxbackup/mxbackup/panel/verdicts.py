@@ -12,8 +12,8 @@ JOBS = 4
 class Found:
     """The last verdict on a rule as a page shows it.
 
-    `level` gives the colour, `word` (an entry) stands beside it, `reasons` (list of str, English) tell what is
-    wrong and what to do, `when` (str) is the day and time in the reader's form.
+    `level` gives the colour, `word` (an entry) stands beside it, `reasons` (list of str, English) tell what
+    is wrong and what to do, `when` (str) is the day and time in the reader's form.
     """
 
     def __init__(self, verdict, time_format):
