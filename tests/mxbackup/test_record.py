@@ -165,3 +165,14 @@ def test_a_hundred_thousand_rules_are_added_in_a_moment(db):
     took = time.perf_counter() - start
     assert len(change.added) == len(record.load().rules) == 100000
     assert took < 3
+
+
+def test_many_rules_and_many_bad_entries_are_removed_in_a_moment(db):
+    bad = [f"_{number}.org" for number in range(20000)]
+    good = [f"d{number}.example.org" for number in range(20000)]
+    db("mxbackup=service|name|%s|status|enabled\n" % ",".join(f"{name},1" for name in bad + good))
+    start = time.perf_counter()
+    change = record.remove(bad + good)
+    assert len(change.removed) == 40000 and not change.missing
+    assert time.perf_counter() - start < 5
+    assert db.line() == "mxbackup=service|name||status|enabled"

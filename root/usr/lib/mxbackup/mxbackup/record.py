@@ -118,8 +118,11 @@ def remove(names, db=None, dry_run=False):
 
     def edit(kinds, ignored, change):
         gone = set()
+        asides = {}
+        for entry in ignored:
+            asides.setdefault(entry.name.strip(), []).append(entry)
         for text in wanted:
-            hit = [entry for entry in ignored if entry.name.strip() == text.strip()]
+            hit = asides.get(text.strip(), ())
             try:
                 name = text if text in kinds else rules.parse_name(text)
             except rules.RuleError:
