@@ -63,9 +63,7 @@ def around(tmp_path_factory):
 def newer(tmp_path_factory):
     """The packages of this checkout as version 9.0.0 would be, to go back from."""
     def make(folder):
-        tree = folder / "tree"
-        shutil.copytree(CHECKOUT, tree, symlinks=True, ignore=shutil.ignore_patterns(
-            ".git", ".venv", "dist", "build", "__pycache__", ".pytest_cache", ".hypothesis"))
+        tree = hosts.copy_checkout(folder / "tree")
         spec = tree / "smeserver-mxbackup.spec"
         spec.write_text(re.sub(r"(?m)^(Version: +).*", r"\g<1>9.0.0", spec.read_text()))
         subprocess.run([str(tree / "packaging/build-rpms"), str(folder)], check=True)

@@ -1,5 +1,7 @@
 """Hosts to install on, and the packages that are there before ours: what an SME server has, in our words."""
 
+import shutil
+
 from sandbox import CHECKOUT
 from throwaway_root import build_package
 from watch import Watch
@@ -10,6 +12,13 @@ GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
 CONFIGURATION = "/home/e-smith/db/configuration"
 RULES = "smithnet.com,1,mail.bar.org,0"
 ENTRIES = {"smithnet.com", ".smithnet.com", "mail.bar.org"}
+
+
+def copy_checkout(folder):
+    """Copy the checkout's sources to `folder` (pathlib.Path, not there yet), without git's own."""
+    shutil.copytree(CHECKOUT, folder, symlinks=True, ignore=shutil.ignore_patterns(
+        ".git", ".venv", "build", "dist", "node_modules", "__pycache__", ".pytest_cache", ".hypothesis"))
+    return folder
 
 
 class Host:

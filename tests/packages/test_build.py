@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import rpm
 
+from hosts import copy_checkout
 from sandbox import CHECKOUT
 
 MODES = {stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755, stat.S_IFREG | 0o644, stat.S_IFLNK | 0o777}
@@ -135,9 +136,7 @@ def test_a_source_package_builds_the_variant_that_it_is_named_after(built, tmp_p
 
 
 def test_a_build_without_git_takes_the_folder_as_it_is(tmp_path):
-    tree = tmp_path / "smeserver-mxbackup"
-    shutil.copytree(CHECKOUT, tree, symlinks=True, ignore=shutil.ignore_patterns(
-        ".git", ".venv", "dist", "__pycache__", ".pytest_cache", ".hypothesis"))
+    tree = copy_checkout(tmp_path / "smeserver-mxbackup")
     subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")], check=True, capture_output=True)
     assert len(list((tmp_path / "out").glob("*.rpm"))) == 5
 

@@ -271,19 +271,29 @@ def test_the_how_to_s_second_method_becomes_rules(perl_host, built):
     assert "friend.example,1" in perl_host.record() and "lone.example,0" in perl_host.record()
 
 
-def test_a_full_disk(host, built):
+@pytest.mark.parametrize("arguments", [[], ["--ignoresize"]], ids=["seen before", "seen while unpacking"])
+def test_a_full_disk(host, built, newer, arguments):
     root = host.root
     before = root.read(RCPTHOSTS)
-    # A disk that is full where the packages' files go, and one that is full where the mail files are.
-    root.run("mount -t tmpfs -o size=96k full /usr/lib/systemd && mkdir -p /usr/lib/mxbackup "
-             "&& mount -t tmpfs -o size=64k full /usr/lib/mxbackup", check=True)
+    root.run("mkdir -p /usr/lib/mxbackup && mount -t tmpfs -o size=64k full /usr/lib/mxbackup", check=True)
     with host.watch() as watch:
-        refused = root.rpm("-Uvh", *packages(host, built), check=False)
-    assert refused.returncode != 0
+        refused = root.rpm("-Uvh", *arguments, *packages(host, built), check=False)
+    assert refused.returncode != 0 and installed(root) == []
     assert watch.missing == 0 and root.read(RCPTHOSTS) == before
-    root.run("umount /usr/lib/mxbackup /usr/lib/systemd && rmdir /usr/lib/mxbackup", check=True)
-    change(host, "-Uvh", "--replacepkgs", *packages(host, built))
+    root.run("umount /usr/lib/mxbackup && rmdir /usr/lib/mxbackup", check=True)
+    change(host, "-Uvh", *packages(host, built))
     assert_served(host)
+
+    # An upgrade or a swap that finds no room leaves the version that is there.
+    root.run("cp -a /usr/lib/mxbackup /root/library && mount -t tmpfs "
+             "-o mode=755,size=$(($(du -sk /root/library | cut -f1) + 64))k full /usr/lib/mxbackup && cp -a /root/library/. /usr/lib/mxbackup/", check=True)
+    for upgrade in (packages(host, newer), [built.latin1]):
+        with host.watch() as watch:
+            refused = root.rpm("-Uvh", *arguments, *upgrade, check=False)
+        assert refused.returncode != 0 and watch.missing == 0
+        assert root.rpm("-q", "smeserver-mxbackup-utf8").stdout.startswith(f"smeserver-mxbackup-utf8-{built.version}-")
+        assert root.rpm("-V", "smeserver-mxbackup-utf8", check=False).stdout == ""
+        assert_served(host)
 
 
 def test_a_mail_server_s_disk_that_is_full(host, built):
@@ -358,14 +368,22 @@ def test_units_are_left_to_systemd_as_it_is_told(python_host, built):
 
 def test_a_transaction_that_is_killed_leaves_the_mail_file_and_can_be_done_again(host, built):
     root = host.root
-    before = root.read(RCPTHOSTS)
-    for delay in ("0.02", "0.05", "0.1", "0.2"):
-        with host.watch() as watch:
-            root.run(["timeout", "-s", "KILL", delay, "rpm", "-U", "--replacepkgs",
-                      *(root.copy(package) for package in packages(host, built))])
-        assert watch.missing == 0
-        assert host.lines() in (host.own, host.own | ENTRIES), before
-    root.rpm("-Uvh", "--replacepkgs", *packages(host, built))
+
+    def killed(moments, *arguments):
+        for moment in moments:
+            with host.watch() as watch:
+                root.run(["timeout", "-s", "KILL", str(moment), "rpm", *arguments])
+            assert watch.missing == 0
+            assert host.lines() in (host.own, host.own | ENTRIES)
+
+    files = [root.copy(package) for package in packages(host, built)]
+    killed((0.02, 0.05, 0.1, 0.2), "-U", "--replacepkgs", *files)
+    root.rpm("-Uvh", "--replacepkgs", *files)
+    assert_served(host)
+    killed((0.02, 0.05, 0.1, 0.2), "-U", root.copy(built.latin1))
+    root.rpm("-Uvh", "--replacepkgs", built.latin1)
+    assert [name for name in installed(root) if name in CONTRIBS] == ["smeserver-mxbackup"]
+    assert root.run("ls /usr/lib/mxbackup/variant").stdout == "smeserver-mxbackup\n"
     assert_served(host)
 
 

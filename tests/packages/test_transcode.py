@@ -1,11 +1,11 @@
 """The ISO-8859-1 variant: what people read is in that charset, and what does not fit stops the build."""
 
 import os
-import shutil
 import subprocess
 
 import pytest
 
+from hosts import copy_checkout
 from sandbox import CHECKOUT
 
 TRANSCODE = CHECKOUT / "packaging/transcode"
@@ -60,9 +60,7 @@ def test_what_is_not_utf_8_is_named_too(tree):
 
 
 def test_a_character_that_does_not_fit_stops_the_build(tmp_path):
-    tree = tmp_path / "tree"
-    shutil.copytree(CHECKOUT, tree, symlinks=True, ignore=shutil.ignore_patterns(
-        ".git", ".venv", "dist", "__pycache__", ".pytest_cache", ".hypothesis"))
+    tree = copy_checkout(tmp_path / "tree")
     with open(tree / LEXICON, "a", encoding="utf-8") as lexicon:
         lexicon.write("<!-- … -->\n")
     refused = subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")],
