@@ -25,32 +25,41 @@ def complete(host, tmp_path):
 
     def offered(line):
         words = line.split(" ")
-        script = f'source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD={len(words) - 1}; _mxbackup mxbackup; ' \
-                 'printf "%s\\n" "${COMPREPLY[@]}"'
+        script = (
+            f'source {COMPLETION}; COMP_WORDS=("$@"); COMP_CWORD={len(words) - 1}; _mxbackup mxbackup; '
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
         done = subprocess.run(
-            ["bash", "--norc", "-c", script, "bash", *words], capture_output=True, text=True, cwd=tmp_path,
-            env={**host.environment, "PATH": f"{ROOT / 'usr/sbin'}:{os.environ['PATH']}"})
+            ["bash", "--norc", "-c", script, "bash", *words],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**host.environment, "PATH": f"{ROOT / 'usr/sbin'}:{os.environ['PATH']}"},
+        )
         assert done.stderr == ""
         return set(done.stdout.split())
 
     return offered
 
 
-@pytest.mark.parametrize("line, expected", [
-    ("mxbackup en", {"enable"}),
-    ("mxbackup help re", {"remove"}),
-    ("mxbackup remove m", {"mail.bar.org", "mx.bar.org"}),
-    ("mxbackup remove smithnet.com mai", {"mail.bar.org"}),
-    ("mxbackup check s", {"smithnet.com"}),
-    ("mxbackup add --d", {"--domain", "--dry-run"}),
-    ("mxbackup export --for sme5", {"sme5", "sme55"}),
-    ("mxbackup add --from-file li", {"list.txt"}),
-    ("mxbackup export --tar li", {"list.txt"}),
-    ("mxbackup import li", {"list.txt"}),
-    ("mxbackup add x", set()),
-    ("mxbackup frobnicate x", set()),
-    ("mxbackup check --server s", set()),
-])
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("mxbackup en", {"enable"}),
+        ("mxbackup help re", {"remove"}),
+        ("mxbackup remove m", {"mail.bar.org", "mx.bar.org"}),
+        ("mxbackup remove smithnet.com mai", {"mail.bar.org"}),
+        ("mxbackup check s", {"smithnet.com"}),
+        ("mxbackup add --d", {"--domain", "--dry-run"}),
+        ("mxbackup export --for sme5", {"sme5", "sme55"}),
+        ("mxbackup add --from-file li", {"list.txt"}),
+        ("mxbackup export --tar li", {"list.txt"}),
+        ("mxbackup import li", {"list.txt"}),
+        ("mxbackup add x", set()),
+        ("mxbackup frobnicate x", set()),
+        ("mxbackup check --server s", set()),
+    ],
+)
 def test_what_it_offers(complete, tmp_path, line, expected):
     (tmp_path / "list.txt").touch()
     assert complete(line) == expected
@@ -70,7 +79,16 @@ def test_the_man_page_is_well_formed():
         assert (done.returncode, done.stderr) == (0, "")
     text = PAGE.read_text(encoding="ascii")
     assert text.splitlines()[1].startswith(".TH MXBACKUP 8 ")
-    for section in "NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO":
+    for section in (
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "COMMANDS",
+        "FILES",
+        "EXIT STATUS",
+        "EXAMPLES",
+        "SEE ALSO",
+    ):
         assert f'\n.SH {section}\n' in text or f'\n.SH "{section}"\n' in text
 
 

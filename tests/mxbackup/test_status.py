@@ -1,15 +1,16 @@
 """`mxbackup status`, `export` and `import`, and what a dry run shows, on a host with real mail files."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
 from sandbox import CHECKOUT
+from twoengines import PERL
 
 CONFIGURATION = "/home/e-smith/db/configuration"
 RCPTHOSTS = "/var/qmail/control/rcpthosts"
 SMTPROUTES = "/var/qmail/control/smtproutes"
-GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
 QANDD = "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/20QandD"
 
 
@@ -228,3 +229,47 @@ def test_an_export_replaces_a_file_whole_or_not_at_all(live, tmp_path):
     assert place.read_text() in ("precious", "name,kind\nsmithnet.com,DOMAIN\n")
     assert live.run("mxbackup", "export", "/dev/full").returncode == 1
     assert live.run("mxbackup", "export", tmp_path).returncode == 1
+
+
+# Under the Perl engine, whose other fragments only Perl can run.
+
+
+@pytest.fixture
+def perl_host(host):
+    """An SME server: the stand-in Perl engine, and a core fragment in Perl on each side of ours."""
+    subprocess.run([CHECKOUT / "createlinks", "--root", host.path], check=True)
+    for name in "expand-template", "signal-event":
+        host.write(f"/sbin/e-smith/{name}", f'#!/bin/sh\nexec {PERL / name} "$@"\n', 0o755)
+    shutil.rmtree(host / "/etc/e-smith/templates.metadata", ignore_errors=True)
+    (host / "/etc/e-smith/templates" / RCPTHOSTS[1:] / "10own-domains").unlink()
+    (host / "/etc/e-smith/templates" / SMTPROUTES[1:] / "10smart-host").unlink()
+    host.write(f"/etc/e-smith/templates{RCPTHOSTS}/10core", "{ $OUT = 'doecom.net' }\n")
+    host.write(f"/etc/e-smith/templates{RCPTHOSTS}/90core", "{ $OUT = 'z.example' }\n")
+    return host
+
+
+def test_under_the_perl_engine_status_and_dry_runs_tell_the_same(perl_host):
+    assert perl_host.run("mxbackup", "add", "smithnet.com", "--domain").returncode == 0
+    lines = [line for line in perl_host.read(RCPTHOSTS).splitlines() if not line.startswith("#")]
+    assert lines == ["doecom.net", "smithnet.com", ".smithnet.com", "z.example"]
+    assert perl_host.run("mxbackup", "status").returncode == 0
+    for arguments in ("add", "mail.bar.org"), ("remove", "smithnet.com"), ("disable",), ("enable",):
+        shown = perl_host.run("mxbackup", *arguments, "--dry-run")
+        assert shown.returncode == 0, shown.stderr
+        before = perl_host.read(RCPTHOSTS).splitlines()
+        assert perl_host.run("mxbackup", *arguments, "--no-update").returncode == 0
+        done = perl_host.run("mxbackup", "status")
+        assert done.returncode == 1 and f"{RCPTHOSTS}  " in done.stdout and "older" in done.stdout
+        assert perl_host.run("signal-event", "mxbackup-update").returncode == 0
+        assert perl_host.run("mxbackup", "status").returncode == 0
+        after = perl_host.read(RCPTHOSTS).splitlines()
+        marked = set(shown.stdout.splitlines())
+        assert {"+" + line for line in set(after) - set(before)} <= marked
+        assert {"-" + line for line in set(before) - set(after)} <= marked
+
+
+def test_under_the_perl_engine_a_failed_event_is_told(perl_host):
+    perl_host.run("mxbackup", "add", "smithnet.com")
+    perl_host.write(f"/etc/e-smith/templates{RCPTHOSTS}/90core", "{ die 'broken' }\n")
+    done = perl_host.run("mxbackup", "remove", "smithnet.com")
+    assert done.returncode == 1 and f"mxbackup: {RCPTHOSTS} is older than the database" in done.stderr

@@ -86,18 +86,12 @@ def now_and_then(target, db):
         now = None
     if hostengine.is_ours():
         return now, _render(target.path, db)
-    ours = targets.text(target.name, db).encode()
+    ours = targets.text(target.name, db)
     if now is None:
-        return now, ours
-    start = now.find(targets.COMMENT.encode())
-    if start < 0:
-        return now, now + ours
-    if ours and now.startswith(ours, start):
-        return now, now
-    # Ours end with what the database of the host gives, else where the file does.
-    before = targets.text(target.name).encode()
-    end = start + len(before) if now.startswith(before, start) else len(now)
-    return now, now[:start] + ours + now[end:]
+        return now, ours.encode()
+    text = now.decode("utf-8", "surrogateescape")
+    begin, end = targets.part(text)
+    return now, (text[:begin] + ours + text[end:]).encode("utf-8", "surrogateescape")
 
 
 def _render(path, db):

@@ -9,7 +9,7 @@ from esmith.paths import rooted
 from mxbackup import hostengine, morercpthosts, record
 from mxbackup.rules import DOMAIN, HOST
 
-COMMENT = "# MX Backup rules, from the record mxbackup of the configuration database: see 'mxbackup list'."
+COMMENT = "# MX Backup rules"
 
 
 class Target:
@@ -97,7 +97,22 @@ def text(name, db=None):
     `db`: the configuration Database, the host's where None. There is nothing where withheld().
     """
     lines = _lines(name, record.load(db))
-    return COMMENT + "\n" + lines if lines else ""
+    if not lines:
+        return ""
+    # The number tells where our part of a file ends.
+    return "%s: the next %d lines are from the record mxbackup; see 'mxbackup list'.\n%s" % (
+        COMMENT, lines.count("\n"), lines)
+
+
+def part(text):
+    """Return where our part of a mail file's `text` (str) begins and ends (int both); both its end for none."""
+    begin = ("\n" + text).find("\n" + COMMENT + ": the next ")
+    if begin < 0:
+        return len(text), len(text)
+    lines = text[begin:].split("\n")
+    number = lines[0][len(COMMENT + ": the next "):].partition(" ")[0]
+    own = lines[:1 + int(number)] if number.isdigit() else lines[:1]
+    return begin, min(len(text), begin + len("\n".join(own)) + 1)
 
 
 def withheld():

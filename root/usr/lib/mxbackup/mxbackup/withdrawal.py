@@ -40,7 +40,7 @@ def _is_clean(path, entries):
     kept, ours = [], False
     for line in lines:
         text = line.rstrip("\n")
-        ours = text == targets.COMMENT or ours and text in entries
+        ours = text.startswith(targets.COMMENT) or ours and text in entries
         if not ours:
             kept.append(line)
     if kept == lines:
