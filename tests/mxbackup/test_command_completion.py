@@ -1,4 +1,4 @@
-"""The bash completion of `mxbackup`, in a real bash, and its man page, by a real formatter where there is one."""
+"""The bash completion of `mxbackup`, in a real bash, and its man page."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""`mxbackup` under what goes wrong: no room, no rights, a kill, a reader that goes away, huge and hostile lists."""
+"""`mxbackup` under what goes wrong: no room, no rights, a kill, a reader that goes away, hostile lists."""
 
 import os
 import random
@@ -31,7 +31,8 @@ def entries(host):
 def on_small_disk(host, folder, size, *arguments):
     """Run `mxbackup` with `folder` on a disk of `size` that holds what it held; returns its result."""
     script = """
-        cp -a "$1" "$1.before" && mount -t tmpfs -o "size=$2" tmpfs "$1" && cp -a "$1.before/." "$1" || exit 99
+        cp -a "$1" "$1.before" && mount -t tmpfs -o "size=$2" tmpfs "$1" || exit 99
+        cp -a "$1.before/." "$1"
         shift 2; "$@"; status=$?
         cp -a "$0/." "$0.after"; exit $status
     """

@@ -106,7 +106,8 @@ def _filled(text):
     """Return `text` (str) with its paragraphs as wide as a terminal; indented ones stay as they are."""
     from textwrap import fill
 
-    return "\n\n".join(part if part.startswith(" ") else fill(part, 79) for part in text.strip().split("\n\n"))
+    parts = text.strip().split("\n\n")
+    return "\n\n".join(part if part.startswith(" ") else fill(part, 79) for part in parts)
 
 
 def _table():

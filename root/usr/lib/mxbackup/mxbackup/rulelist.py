@@ -64,9 +64,8 @@ def _read_json(text, source):
         rules = json.loads(text)["rules"]
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return [], [
-            Refusal(source, getattr(error, "lineno", None), None, "is not the JSON of 'mxbackup export --json'")
-        ]
+        line = getattr(error, "lineno", None)
+        return [], [Refusal(source, line, None, "is not the JSON of 'mxbackup export --json'")]
 
 
 def _text(value):

@@ -35,7 +35,7 @@ def read(options):
 
 
 def read_files(files):
-    """Return ([Entry], [Refusal]) of the lists in `files`: paths as the user gave them, "-" for standard input.
+    """Return ([Entry], [Refusal]) of the lists in `files` (as the user named them, "-" for standard input).
 
     Raises WrongUse where one cannot be read.
     """
