@@ -72,7 +72,8 @@ def _check_content(target, path, database, found):
     from mxbackup import outputs
     try:
         # After the two lines that name the files, each line of the file is marked by its first character.
-        changed = [line for line in outputs.difference(target, database).splitlines()[2:] if line[:1] in ("+", "-")]
+        lines = outputs.difference(target, database).splitlines()[2:]
+        changed = [line for line in lines if line[:1] in ("+", "-") and line[1:2] != "#"]
     except (EsmithError, OSError) as error:
         found(FAULT, str(error), f"repair that, and {UPDATE}")
         return
