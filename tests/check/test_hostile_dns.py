@@ -1,7 +1,9 @@
 """Name servers that fail, loop, lie, babble or keep silent: each ends in a verdict in time."""
 
+import collections
 import json
 import os
+import random
 import struct
 import subprocess
 import time
@@ -13,6 +15,8 @@ import dns.rrset
 import pytest
 
 from hostile import lines, udp
+from mxbackup.check import resolver
+from mxbackup.check.network import Deadline, Endpoint
 from world import LIBRARY
 
 SECONDS = 4
@@ -103,6 +107,38 @@ def test_a_hostile_name_server_ends_in_a_verdict(answer, text):
     assert (status, verdict["state"]) == (2, "unchecked"), verdict
     assert text in verdict["findings"][0]["text"]
     assert seconds < SECONDS + 1
+
+
+def test_an_answer_of_another_class_is_none():
+    def chaos(question):
+        wire = reply(("smithnet.com.", "MX", "0 mail.smithnet.com."))(question)
+        return wire.replace(b"\xc0\x0c\x00\x0f\x00\x01", b"\xc0\x0c\x00\x0f\x00\x03")
+
+    with udp(chaos) as address:
+        status, verdict, _ = check(address)
+    assert (status, verdict["findings"][0]["text"]) == (1, "smithnet.com has no MX record")
+
+
+def test_mutilated_answers_are_answers_or_errors():
+    """Whatever dnspython raises or lets through on two hundred answers with bytes changed or cut off."""
+    chance = random.Random(7)
+
+    def mutilate(question):
+        wire = bytearray(reply(("smithnet.com.", "MX", "0 mail.smithnet.com.", "5 mail.doecom.net."))(question))
+        for _ in range(chance.choice([1, 1, 2, 5])):
+            wire[chance.randrange(2, len(wire))] = chance.randrange(256)
+        return bytes(wire[:chance.randrange(2, len(wire))] if chance.random() < 0.2 else wire)
+
+    outcomes = collections.Counter()
+    with udp(mutilate) as address:
+        for _ in range(200):
+            try:
+                resolver.ask(Endpoint(*address), "smithnet.com", "MX", Deadline(0.1))
+                outcomes["answer"] += 1
+            except resolver.DNSError as error:
+                assert str(error).isprintable()
+                outcomes["error"] += 1
+    assert min(outcomes.values()) > 20, outcomes
 
 
 def test_a_circle_of_aliases_is_a_fault():

@@ -78,6 +78,16 @@ def mixed_codes(connection):
     connection.sendall(b"220-hello\r\n554 no, go away\r\n")
 
 
+def dawdles_with_tls(connection):
+    connection.sendall(b"220 hostile.example ESMTP\r\n")
+    for reply in (b"250-hostile.example\r\n250 STARTTLS\r\n", b"220 go ahead\r\n", b"\x16\x03\x03\x40\x00"):
+        connection.recv(4096)
+        connection.sendall(reply)
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.1)
+
+
 def does_not_read(connection):
     connection.sendall(b"220 hostile.example ESMTP\r\n" + b"250 fine\r\n" * 3)
     time.sleep(SECONDS + 2)
@@ -96,6 +106,7 @@ HOSTILE = {
     hangs_up_mid_dialogue: "it closed the connection in the middle of the dialogue",
     resets: "onnection",
     mixed_codes: "what it says is not SMTP: 554 no, go away",
+    dawdles_with_tls: "in time",
     does_not_read: "in time",
     obedient(greeting=b"421 too many\r\n"): "it ends the connection: 421 too many",
     obedient(greeting=b"554 you are on a black list\r\n"): "it greets with 554 you are on a black list",

@@ -97,10 +97,15 @@ def ask(server, name, kind, deadline):
 
 def _records(response, name, kind, where):
     """Return (alias, records) for `name` from the answer section, following its CNAMEs."""
+    import dns.rdataclass
+    import dns.rdatatype
     owner, chain = name.lower().rstrip("."), []
     sets = {}
     for rrset in response.answer:
-        sets.setdefault((_text(rrset.name), _type(rrset)), []).extend(rrset)
+        # In another class than the Internet's, a type means something else.
+        if rrset.rdclass == dns.rdataclass.IN:
+            kind_found = dns.rdatatype.to_text(rrset.rdtype)
+            sets.setdefault((_text(rrset.name), kind_found), []).extend(rrset)
     while (owner, kind) not in sets and (owner, "CNAME") in sets:
         chain.append(owner)
         owner = _text(sets[owner, "CNAME"][0].target)
@@ -116,11 +121,6 @@ def _records(response, name, kind, where):
     else:
         records = sorted(record.address for record in found)
     return owner if chain else "", records
-
-
-def _type(rrset):
-    import dns.rdatatype
-    return dns.rdatatype.to_text(rrset.rdtype)
 
 
 def _text(name):
