@@ -51,7 +51,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def around(tmp_path_factory):
-    """The packages of others (a folder): what Debian provides, a Perl engine, the Perl contribs, newer ones."""
+    """The packages of others (a folder): what Debian provides, a Perl engine, the Perl contribs."""
     def make(folder):
         distribution_package(folder)
         hosts.build_perl_engine(folder)

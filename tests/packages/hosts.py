@@ -74,8 +74,12 @@ chomp(my @lines = <$in>);
 for my $folder (glob "$defaults/*") {
     my ($key) = $folder =~ m{([^/]+)$};
     next if grep { /^\Q$key\E=/ } @lines;
-    my %value = map { my $name = (split m{/})[-1]; open my $file, '<', $_; chomp(my $text = <$file>); ($name, $text) }
-        glob "$folder/*";
+    my %value;
+    for my $path (glob "$folder/*") {
+        open my $file, '<', $path or die "$path: $!\n";
+        chomp(my $text = <$file>);
+        $value{(split m{/}, $path)[-1]} = $text;
+    }
     my $type = delete $value{type};
     push @lines, join '|', "$key=$type", map { ($_, $value{$_}) } sort keys %value;
 }
@@ -85,7 +89,7 @@ print $out "$_\n" for sort @lines;
 
 
 def build_perl_engine(folder):
-    """Build an e-smith-lib whose commands are the Text::Template harness, with an SME server's core fragments."""
+    """Build an e-smith-lib of the Text::Template harness and an SME server's core fragments."""
     templates, actions = "/etc/e-smith/templates", "/etc/e-smith/events/actions"
     harness = CHECKOUT / "tests/perl"
     programs = {
@@ -96,7 +100,7 @@ def build_perl_engine(folder):
         f"{actions}/navigation-conf": "#!/bin/sh\necho rebuilt >> /var/cache/left-panel\n",
     }
     texts = {
-        "/etc/e-smith/templates-default/template-begin": "# Do not edit: this file is expanded from templates.\n",
+        "/etc/e-smith/templates-default/template-begin": "# Do not edit: expanded from templates.\n",
         f"{templates}{RCPTHOSTS}/10localhost": '{ "$SystemName.$DomainName" }',
         f"{templates}{RCPTHOSTS}/15domains": '{ "$DomainName" }',
         f"{templates}{SMTPROUTES}/10smarthost": '{ ":$SMTPSmartHost" }',
@@ -142,9 +146,11 @@ def build_perl_contrib(folder, name, version, release):
         "/etc/e-smith/GreenLight.jpg": "green\n",
         "/etc/e-smith/RedLight.jpg": "red\n",
     }
+    panel = "/etc/e-smith/web/panels/manager/cgi-bin"
     body = ("AutoReqProv: no\nRequires: e-smith-lib\n%description\nThe Perl contrib.\n%install\n"
             + "".join(spec_file(path, text) for path, text in files.items())
-            + "%files\n" + "".join(f"{path}\n" for path in files)
+            + f"mkdir -p $RPM_BUILD_ROOT{panel}\nln -s ../../../functions/mxbackup $RPM_BUILD_ROOT{panel}/\n"
+            + "%files\n" + "".join(f"{path}\n" for path in [*files, f"{panel}/mxbackup"])
             + "%post\n/etc/e-smith/events/actions/initialize-default-databases\n" + _EXPANSIONS
             + "mkdir -p /etc/e-smith/web/common\n"
               "mv -f /etc/e-smith/GreenLight.jpg /etc/e-smith/web/common/\n"

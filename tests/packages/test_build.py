@@ -40,7 +40,8 @@ def test_three_packages_for_every_machine_with_their_sources(built, headers):
     assert {found["ARCH"] for found in headers.values()} == {"noarch"}
     assert {found["LICENSE"] for found in headers.values()} == {"GPL-2.0-or-later"}
     assert len({(found["VERSION"], found["RELEASE"]) for found in headers.values()}) == 1
-    assert {header(path)["NAME"] for path in built.sources} == {"smeserver-mxbackup-utf8", "smeserver-mxbackup"}
+    sources = {header(path)["NAME"] for path in built.sources}
+    assert sources == {"smeserver-mxbackup-utf8", "smeserver-mxbackup"}
 
 
 def test_an_old_rpm_can_read_them(headers):
@@ -118,9 +119,11 @@ def test_two_builds_of_one_tree_are_the_same_bytes(built, tmp_path_factory):
                                        text=True).stdout.strip())
     try:
         again = away / "a/deeper/folder"
-        environment = {**os.environ, "TMPDIR": str(away), "HOME": str(away), "TZ": "Asia/Tokyo", "LANG": "fr_FR.UTF-8"}
-        subprocess.run(["sh", "-c", 'umask 077; exec "$0" --worktree "$1"', str(CHECKOUT / "packaging/build-rpms"),
-                        str(again)], check=True, env=environment)
+        environment = {**os.environ, "TMPDIR": str(away), "HOME": str(away), "TZ": "Asia/Tokyo",
+                       "LANG": "fr_FR.UTF-8"}
+        build = str(CHECKOUT / "packaging/build-rpms")
+        subprocess.run(["sh", "-c", 'umask 077; exec "$0" --worktree "$1"', build, str(again)],
+                       check=True, env=environment)
         for package in sorted(built.folder.glob("*.rpm")):
             assert (again / package.name).read_bytes() == package.read_bytes(), package.name
     finally:
@@ -137,7 +140,8 @@ def test_a_source_package_builds_the_variant_that_it_is_named_after(built, tmp_p
 
 def test_a_build_without_git_takes_the_folder_as_it_is(tmp_path):
     tree = copy_checkout(tmp_path / "smeserver-mxbackup")
-    subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")], check=True, capture_output=True)
+    subprocess.run([str(tree / "packaging/build-rpms"), str(tmp_path / "out")],
+                   check=True, capture_output=True)
     assert len(list((tmp_path / "out").glob("*.rpm"))) == 5
 
 
@@ -153,6 +157,6 @@ def test_rpmlint_finds_nothing(built):
     if shutil.which("rpmlint") is None:
         pytest.skip("rpmlint is not installed")
     found = subprocess.run(
-        ["rpmlint", "--config", str(CHECKOUT / "packaging/rpmlint.toml"), str(CHECKOUT / "smeserver-mxbackup.spec"),
-         *map(str, sorted(built.folder.glob("*.rpm")))], capture_output=True, text=True)
+        ["rpmlint", "--config", "packaging/rpmlint.toml", "smeserver-mxbackup.spec",
+         *map(str, sorted(built.folder.glob("*.rpm")))], cwd=CHECKOUT, capture_output=True, text=True)
     assert " 0 errors, 0 warnings" in found.stdout, found.stdout + found.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hosts import CONFIGURATION, ENTRIES, GOODRCPTTO, RCPTHOSTS, RULES, SMTPROUTES
+from hosts import CONFIGURATION, ENTRIES, GOODRCPTTO, RCPTHOSTS, RULES, SMTPROUTES, spec_file
 from throwaway_root import build_package
 
 ROUTES = {"smithnet.com:", ".smithnet.com:", "mail.bar.org:"}
@@ -75,7 +75,7 @@ def test_install_and_erase(host, built):
     for words in ("Setting default values", "Regenerating the", "Installation finished."):
         assert words in said
     assert "did not work" not in said and "warning" not in said and "error" not in said
-    assert host.root.rpm("-V", "smeserver-mxbackup-utf8").stdout == ""
+    assert host.root.rpm("-V", *installed(host.root)).stdout == ""
 
     said = change(host, "-e", "smeserver-mxbackup-utf8", *([] if host.perl else ["e-smith-python"]), events=0)
     assert_withdrawn(host)
@@ -95,11 +95,31 @@ def test_erase_in_the_other_order_and_of_the_contrib_alone(python_host, built):
     change(python_host, "-e", "smeserver-mxbackup-utf8", events=0)
     assert_withdrawn(python_host)
     assert installed(python_host.root) == ["e-smith-python"]
-    assert python_host.root.run(["/sbin/e-smith/config", "getprop", "mxbackup", "status"]).stdout == "enabled\n"
+    status = python_host.root.run(["/sbin/e-smith/config", "getprop", "mxbackup", "status"])
+    assert status.stdout == "enabled\n"
     python_host.root.run(["/sbin/e-smith/expand-template", RCPTHOSTS], check=True)
     assert_withdrawn(python_host)
     change(python_host, "-e", "e-smith-python", events=0)
     assert_nothing_left(python_host.root)
+
+
+def test_the_engine_alone(python_host, built):
+    root = python_host.root
+    change(python_host, "-Uvh", built.engine, events=0)
+    assert python_host.lines() == python_host.own
+    root.run(["/sbin/e-smith/expand-template", RCPTHOSTS], check=True)
+    assert python_host.lines() == python_host.own
+    assert root.run(["/sbin/e-smith/db", "domains", "keys"]).stdout == "doecom.net\n"
+    assert root.rpm("-V", "e-smith-python").stdout == ""
+    change(python_host, "-e", "e-smith-python", events=0)
+    assert python_host.lines() == python_host.own
+    assert_nothing_left(root)
+
+
+def test_erase_together_with_the_perl_engine(perl_host, built):
+    change(perl_host, "-Uvh", built.utf8)
+    change(perl_host, "-e", "e-smith-lib", "smeserver-mxbackup-utf8", events=0)
+    assert_withdrawn(perl_host)
 
 
 def test_neither_without_an_engine_nor_beside_another_one(root, perl_host, around, built):
@@ -162,8 +182,8 @@ def test_upgrade_from_the_perl_contrib(perl_host, around, built, old, variant):
     for light in ("Green", "Red"):
         assert not root.exists(f"/etc/e-smith/web/common/{light}Light.jpg")
         assert not root.exists(f"/etc/e-smith/{light}Light.jpg")
-    left = root.run("find /etc/e-smith/templates -name 20mxbackup -o -name 30mxbackup -o -name 50MXBackup").stdout
-    assert left == ""
+    for name in ("20mxbackup", "30mxbackup", "50MXBackup"):
+        assert root.run(["find", "/etc/e-smith/templates", "-name", name]).stdout == ""
     assert root.exists(f"/etc/e-smith/templates-custom{SMTPROUTES}/20mxbackup")
     assert set(host.lines()) == host.own | ENTRIES
     assert host.lines(SMTPROUTES) == {":relay.provider.example"} | ROUTES
@@ -264,10 +284,11 @@ def test_what_the_calling_shell_set_for_a_sandbox_does_not_reach_the_host(host, 
 
 def test_the_how_to_s_second_method_becomes_rules(perl_host, built):
     custom = f"/etc/e-smith/templates-custom{RCPTHOSTS}/20QandD"
-    perl_host.root.write(custom, "# 20QandD (Quick and Dirty...)\nfriend.example\n.friend.example\nlone.example\n")
+    perl_host.root.write(custom, "# Quick and Dirty\nfriend.example\n.friend.example\nlone.example\n")
     change(perl_host, "-Uvh", built.utf8)
     assert not perl_host.root.exists(custom)
-    assert perl_host.lines() == perl_host.own | ENTRIES | {"friend.example", ".friend.example", "lone.example"}
+    more = {"friend.example", ".friend.example", "lone.example"}
+    assert perl_host.lines() == perl_host.own | ENTRIES | more
     assert "friend.example,1" in perl_host.record() and "lone.example,0" in perl_host.record()
 
 
@@ -285,13 +306,14 @@ def test_a_full_disk(host, built, newer, arguments):
     assert_served(host)
 
     # An upgrade or a swap that finds no room leaves the version that is there.
-    root.run("cp -a /usr/lib/mxbackup /root/library && mount -t tmpfs "
-             "-o mode=755,size=$(($(du -sk /root/library | cut -f1) + 64))k full /usr/lib/mxbackup && cp -a /root/library/. /usr/lib/mxbackup/", check=True)
+    root.run("cp -a /usr/lib/mxbackup /root/library "
+             "&& mount -t tmpfs -o mode=755,size=$(($(du -sk /root/library | cut -f1) + 64))k "
+             "full /usr/lib/mxbackup && cp -a /root/library/. /usr/lib/mxbackup/", check=True)
     for upgrade in (packages(host, newer), [built.latin1]):
         with host.watch() as watch:
             refused = root.rpm("-Uvh", *arguments, *upgrade, check=False)
         assert refused.returncode != 0 and watch.missing == 0
-        assert root.rpm("-q", "smeserver-mxbackup-utf8").stdout.startswith(f"smeserver-mxbackup-utf8-{built.version}-")
+        assert root.rpm("-q", "--qf", "%{VERSION}", "smeserver-mxbackup-utf8").stdout == built.version
         assert root.rpm("-V", "smeserver-mxbackup-utf8", check=False).stdout == ""
         assert_served(host)
 
@@ -312,9 +334,8 @@ def test_a_mail_server_s_disk_that_is_full(host, built):
 
 def test_a_foreign_package_that_owns_an_old_name_keeps_it(perl_host, built, tmp_path):
     light = "/etc/e-smith/web/common/GreenLight.jpg"
-    other = build_package(tmp_path, "other-lights", "1", "%description\nLights of another contrib.\n%install\n"
-                          f"mkdir -p $RPM_BUILD_ROOT/etc/e-smith/web/common\necho mine > $RPM_BUILD_ROOT{light}\n"
-                          f"%files\n{light}\n")
+    other = build_package(tmp_path, "other-lights", "1", "%description\nOf another contrib.\n%install\n"
+                          + spec_file(light, "mine\n") + f"%files\n{light}\n")
     perl_host.root.rpm("-Uvh", other)
     change(perl_host, "-Uvh", built.utf8)
     assert perl_host.root.read(light) == "mine\n"
@@ -351,8 +372,8 @@ def test_units_are_left_to_systemd_as_it_is_told(python_host, built):
         root.write("/var/log/systemctl", "")
         return [line for line in said if "mxbackup" in line or line == "daemon-reload"]
 
-    units = [line.rsplit("/", 1)[1] for line in root.run(["rpm", "-qpl", root.copy(built.utf8)]).stdout.split()
-             if line.startswith("/usr/lib/systemd/system/")]
+    held = root.run(["rpm", "-qpl", root.copy(built.utf8)]).stdout.split()
+    units = [path.rsplit("/", 1)[1] for path in held if path.startswith("/usr/lib/systemd/system/")]
     assert units
     change(python_host, "-Uvh", *packages(python_host, built))
     installing = told()

@@ -10,6 +10,7 @@ from sandbox import CHECKOUT
 
 TRANSCODE = CHECKOUT / "packaging/transcode"
 LEXICON = "root/etc/e-smith/locale/fr/etc/e-smith/web/functions/mxbackup"
+TEXT = '<?xml version="1.0" encoding="{}"?>\n<lexicon lang="fr">été\n</lexicon>\n'
 
 
 def transcode(charset, folder):
@@ -18,7 +19,7 @@ def transcode(charset, folder):
 
 @pytest.fixture
 def tree(tmp_path):
-    for name, text in {LEXICON: '<?xml version="1.0" encoding="UTF-8"?>\n<lexicon lang="fr">été\n</lexicon>\n',
+    for name, text in {LEXICON: TEXT.format("UTF-8"),
                        "root/usr/lib/mxbackup/charset": "UTF-8\n", "README.md": "façade\n",
                        "root/usr/lib/mxbackup/mxbackup/panel.py": "# déjà\n"}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +30,7 @@ def tree(tmp_path):
 def test_lexicons_and_documents_change_and_programs_do_not(tree):
     assert transcode("ISO-8859-1", tree).returncode == 0
     assert (tree / LEXICON).read_bytes() == \
-        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<lexicon lang="fr">été\n</lexicon>\n'.encode("latin-1")
+        TEXT.format("ISO-8859-1").encode("latin-1")
     assert (tree / "README.md").read_bytes() == b"fa\xe7ade\n"
     assert (tree / "root/usr/lib/mxbackup/charset").read_bytes() == b"ISO-8859-1\n"
     assert (tree / "root/usr/lib/mxbackup/mxbackup/panel.py").read_text(encoding="utf-8") == "# déjà\n"
