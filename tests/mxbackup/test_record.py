@@ -1,6 +1,7 @@
 """The record mxbackup: what it says, and changes to it."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -176,3 +177,16 @@ def test_many_rules_and_many_bad_entries_are_removed_in_a_moment(db):
     assert len(change.removed) == 40000 and not change.missing
     assert time.perf_counter() - start < 5
     assert db.line() == "mxbackup=service|name||status|enabled"
+
+
+def test_rules_added_at_once_are_all_there(db, sandbox):
+    db("")
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup import record\n" \
+             "for number in range(15): record.add([('d%d.h%s.org' % (number, sys.argv[2]), 'HOST')])"
+    adding = [
+        subprocess.Popen([sys.executable, "-c", script, str(ROOT / "usr/lib/mxbackup"), str(who)],
+                         env=sandbox.environment)
+        for who in range(6)
+    ]
+    assert [process.wait(60) for process in adding] == [0] * 6
+    assert len(rules()) == 90
