@@ -418,3 +418,11 @@ def test_an_event_gives_the_log_mode_and_owner_of_new(host):
     path = host.write("/out/f1", "x\n", mode=0o600)
     assert host.run("signal-event", "test-event").returncode == 0
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+
+
+def test_with_everything_closed_the_event_still_runs(host):
+    template(host, "bad", "{ }\n")
+    handler(host, "S10a", f"#!/bin/sh\ntouch {host / '/out/done'}\n")
+    command = f"{ROOT / 'sbin/e-smith/signal-event'} test-event <&- >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], env=host.environment, timeout=60).returncode == 1
+    assert (host / "/out/done").exists()

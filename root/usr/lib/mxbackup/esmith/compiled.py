@@ -124,8 +124,7 @@ def _join(things):
 
 
 class Fragment:
-    """A compiled fragment: `pieces` runs it, `line` tells which of its lines a line of the code belongs
-    to."""
+    """A compiled fragment: `pieces` runs it, `line` tells its line from a traceback."""
 
     def __init__(self, simple, lines, code):
         self._simple = simple
@@ -133,8 +132,7 @@ class Fragment:
         self._code = code
 
     def pieces(self, names):
-        """Return an iterator of str: what the fragment gives, piece by piece. `names` is a
-        fragments.Names."""
+        """Return an iterator of str, what the fragment gives; `names` is a fragments.Names."""
         if not self._simple:
             return _jinja2_pieces(self._code, names)
         environment = _Environment()
@@ -150,8 +148,7 @@ class Fragment:
         return space["root"](_Context(names))
 
     def line(self, traceback):
-        """Return the line number of the fragment that `traceback` went through last (1 where it cannot be
-        told)."""
+        """Return the number of the fragment's line that `traceback` went through last, else 1."""
         number = 1
         while traceback is not None:
             if traceback.tb_frame.f_code.co_filename == _CODE_NAME:
@@ -290,8 +287,7 @@ def _stamp(path):
 
 
 def _stamps():
-    """Return the identity of each file that decides how a fragment is compiled and run; Jinja2 is
-    imported."""
+    """Return what identifies each file that decides how a fragment is compiled and run."""
     import jinja2
 
     folder = os.path.dirname(jinja2.__file__)

@@ -91,7 +91,7 @@ def _anchors(before, after):
     """Return (i, j) for the lines that each side has once: the most that are in the same order in both."""
     places = [_once(lines) for lines in (before, after)]
     pairs = [(i, places[1][line]) for line, i in places[0].items() if line in places[1]]
-    # The longest increasing subsequence of the j: for each length the smallest j at its end, and who came before.
+    # The longest increasing subsequence of the j: for each length the smallest last j, and who came before.
     ends, chain = [], []
     for number, (_, j) in enumerate(pairs):
         length = bisect_left(ends, (j,))

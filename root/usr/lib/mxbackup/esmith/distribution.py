@@ -1,12 +1,10 @@
-"""Makes the distribution's Python packages importable: the launchers start Python without them (-S), being
-faster."""
+"""Makes the distribution's packages importable: the launchers start without them (-S), to be faster."""
 
 import sys
 
 
 def use():
-    """Put the distribution's packages (jinja2, dnspython, bottle) on sys.path; the second call does
-    nothing."""
+    """Put the distribution's packages (jinja2, dnspython, bottle) on sys.path, once."""
     if sys.flags.no_site and "site" not in sys.modules:
         import site
 

@@ -33,9 +33,8 @@ def handlers(event):
         names = os.listdir(rooted(folder))
     except OSError:
         raise EventError("Can't open directory {}".format(folder)) from None
-    found = [
-        (name, folder + "/" + name) for name in names if not os.path.isdir(rooted(folder + "/" + name))
-    ]
+    paths = [(name, folder + "/" + name) for name in names]
+    found = [(name, path) for name, path in paths if not os.path.isdir(rooted(path))]
     if os.path.isdir(rooted(folder + "/templates2expand")):
         found.append(("S05generic_template_expand", ACTIONS + "/generic_template_expand"))
     if os.path.isdir(rooted(folder + "/services2adjust")):
@@ -73,16 +72,15 @@ def signal(event, *arguments):
         syslog.log(line + ("|Status|{}".format(status) if status else ""))
         if status:
             failed = 1
-            sys.stderr.write("{}: {} failed: {}\n".format(event, name, _outcome(status)))
+            print("{}: {} failed: {}".format(event, name, _outcome(status)), file=sys.stderr)
     return failed
 
 
 def _outcome(status):
-    return (
-        "killed by signal {}".format(status & 0x7F)
-        if status & 0x7F
-        else "exit status {}".format(status >> 8)
-    )
+    """Return in words how a process of the wait status `status` ended."""
+    if os.WIFSIGNALED(status):
+        return "killed by signal {}".format(os.WTERMSIG(status))
+    return "exit status {}".format(os.WEXITSTATUS(status))
 
 
 def _stamp(moment):
@@ -93,9 +91,12 @@ def _in_process(run, event):
     """Return the wait status that the standard action `run` would have as a process of its own."""
     try:
         return 0 if run(event, syslog.log) else 256
-    except (EsmithError, OSError) as error:
+    except EsmithError as error:
         syslog.log("ERROR: {}".format(error))
-        return 256
+    except Exception as error:
+        # Whatever it is, the other handlers are still to run.
+        syslog.log("ERROR: {}: {}".format(type(error).__name__, error))
+    return 256
 
 
 def expand_templates(event, say):
@@ -118,13 +119,12 @@ def expand_templates(event, say):
             old.append(path)
     if old:
         say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
-        sys.stderr.write("not expanded, and as old as they were: {}\n".format(" ".join(old)))
+        print("not expanded, and as old as they were: " + " ".join(old), file=sys.stderr)
     return not old
 
 
 def templates_of(event):
-    """Return the templates (list of str) that the event's templates2expand names, in the order of
-    expansion."""
+    """Return the templates (list of str) that the event's templates2expand names, as they are expanded."""
     top = rooted("{}/{}/templates2expand".format(EVENTS, event))
     found = []
     for folder, folders, files in os.walk(top):
@@ -135,16 +135,17 @@ def templates_of(event):
 
 
 def _services_of(event):
-    """Return (service, the real path of its entry) for each service of the event's services2adjust, in
-    order."""
+    """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
     folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
     names = sorted(os.listdir(folder), key=os.fsencode)
     return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
 
 
 def adjust_services(event, say):
-    """Adjust each service of the event's services2adjust; return whether all went well. `say` takes lines
-    (str)."""
+    """Adjust each service of the event's services2adjust; return whether all went well.
+
+    `say` takes each line for the log (str).
+    """
     from esmith import services
     from esmith.database import Database
 
@@ -166,15 +167,14 @@ def adjust_services(event, say):
 
 
 def action(run, argv):
-    """Run a standard action as a program of its own: `argv` is its name and the event; return its exit
-    status."""
+    """Run a standard action as a program: `argv` is its name and the event; return its exit status."""
     if len(argv) < 2:
-        sys.stderr.write("usage: {} EVENT\n".format(argv[0]))
+        print("usage: {} EVENT".format(argv[0]), file=sys.stderr)
         return 2
     try:
         return 0 if run(argv[1], _print) else 1
     except (EsmithError, OSError) as error:
-        sys.stderr.write("{}: {}\n".format(os.path.basename(argv[0]), error))
+        print("{}: {}".format(os.path.basename(argv[0]), error), file=sys.stderr)
         return 1
 
 
@@ -191,8 +191,7 @@ STANDARD_ACTIONS = {
 
 
 def plan(event, *arguments):
-    """Return what signal() would do (list of str), a line for each handler, template and service, in
-    order."""
+    """Return what signal() would do (list of str): each handler, template and service, in order."""
     from esmith import services
 
     lines = []

@@ -36,8 +36,7 @@ class _TimeUp(BaseException):
 
 
 def one_line(value, key, what):
-    """Return `value` (str), refusing one with a newline: TemplateError names the record `key` and the
-    property."""
+    """Return `value` (str); TemplateError, naming the record `key` and the property, if it has a newline."""
     if "\n" in value:
         raise TemplateError(
             "the database value {}: {} holds a newline, which would become a second line of the output; "
@@ -149,8 +148,7 @@ def _itself(value):
 
 
 class UsedModule:
-    """A Python module in a fragment's hands: its functions get databases and records themselves, not
-    views."""
+    """A Python module in a fragment's hands: its functions get databases and records, not views."""
 
     def __init__(self, module):
         self._module = module

@@ -1,5 +1,4 @@
-"""Runs a program, or a Python handler in a fork of this interpreter, and hands on what it writes line by
-line."""
+"""Runs a program, or a Python handler in a fork of this interpreter, and hands on what it writes."""
 
 import os
 import sys
@@ -36,8 +35,7 @@ def run(path, arguments, say):
 
 
 def _become(path, arguments):
-    """Turn this child process into the handler; comes back only by an OSError, where it cannot be
-    executed."""
+    """Turn this child process into the handler; raises OSError where it cannot be executed."""
     with open(path, "rb") as handler:
         if handler.read(len(_PYTHON)) == _PYTHON:
             handler.seek(0)
@@ -46,8 +44,7 @@ def _become(path, arguments):
 
 
 def _interpret(path, arguments, source):
-    """Run Python `source` (bytes) as a start of `path` in an interpreter of its own would, and end this
-    process."""
+    """Run Python `source` (bytes) as a start of `path` would, and end this process."""
     import atexit
 
     status = 1

@@ -51,8 +51,7 @@ class Metadata:
 
 
 def _literal(text):
-    """Return the int or str that the Perl literal `text` stands for; ValueError where it is no plain
-    literal."""
+    """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
     text = text.strip().rstrip(";").rstrip()
     if _NUMBER.match(text):
         if text[:2] in ("0x", "0X", "0b", "0B"):
@@ -74,8 +73,7 @@ def _literal(text):
 
 
 def _settings(folder_or_file):
-    """Yield (name, text, where) for each setting of a metadata file (NAME=VALUE lines) or folder (a file
-    each)."""
+    """Yield (name, text, where) for each setting of a metadata file or folder."""
     try:
         if os.path.isdir(folder_or_file):
             for name in sorted(os.listdir(folder_or_file), key=os.fsencode):

@@ -1,5 +1,4 @@
-"""Adjusts services: through systemd, or a supervisor's control pipe (daemontools, runit); a disabled one is
-stopped."""
+"""Adjusts services, through systemd or a supervisor's control pipe; a disabled one is stopped."""
 
 import os
 

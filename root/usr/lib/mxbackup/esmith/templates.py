@@ -27,7 +27,7 @@ _OWN_DEFAULT_BEGIN = os.path.realpath(__file__).rpartition("/usr/lib/mxbackup/")
 
 
 def _to_stderr(text):
-    sys.stderr.write(text + "\n")
+    print(text, file=sys.stderr)
 
 
 def fragments(path, queue=QUEUE, warn=_to_stderr):
@@ -202,8 +202,7 @@ def diff(path, output=None, queue=QUEUE):
 
 
 def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
-    """Expand the template `path` (str); return whether the file was replaced (or deleted, where metadata
-    says DELETE).
+    """Expand the template `path` (str); return whether the file was replaced, or deleted where DELETE is set.
 
     `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
     fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
@@ -270,8 +269,7 @@ def _replace(template, content, written, reset):
 
 
 def _ownership(template, found):
-    """Return (mode, uid, gid) for the output; `found` is the stat result of the file whose ones are to be
-    kept."""
+    """Return (mode, uid, gid) for the output; those of `found` (stat result or None) are to be kept."""
     wanted = template.metadata
     mode, uid, gid = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) if found else (0o644, 0, 0)
     if wanted.perms is not None:
@@ -286,8 +284,7 @@ def _ownership(template, found):
 
 
 def _number(kind, name, template):
-    """Return the number of the user or group `name` (str: a name or a number); root's, with a warning, for
-    none."""
+    """Return the number of the user or group `name` (str: name or number); where there is none, root's."""
     import grp
     import pwd
 
@@ -317,8 +314,7 @@ def _adopt(template):
 
 
 def _save(template, current):
-    """Keep the output as it is, `current` (bytes), as FILE.esmith-save, and an older save as
-    FILE.esmith-save.1 ..."""
+    """Keep the output, `current` (bytes) as it is, as FILE.esmith-save, and older saves beside it."""
     save = template.place + SAVE
     try:
         with open(save, "rb") as saved:

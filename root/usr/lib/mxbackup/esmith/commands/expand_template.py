@@ -58,14 +58,14 @@ def main(argv):
     try:
         options, paths = _parse(argv[1:])
     except ValueError as error:
-        sys.stderr.write("{}: {}\n".format(program, error) + USAGE.format(argv[0]))
+        print("{}: {}\n{}".format(program, error, USAGE.format(argv[0])), end="", file=sys.stderr)
         return 2
     if len(paths) != 1:
-        sys.stderr.write(USAGE.format(argv[0]))
+        print(USAGE.format(argv[0]), end="", file=sys.stderr)
         return 2 if paths else 255
     from esmith import templates
 
-    queue = tuple(options["queue"]) or templates.QUEUE
+    queue = tuple(map(os.path.abspath, options["queue"])) or templates.QUEUE
     try:
         if not options["show"]:
             templates.expand(paths[0], options["output"], queue)
@@ -75,7 +75,7 @@ def main(argv):
         sys.stdout.flush()
         return 1 if difference else 0
     except EsmithError as error:
-        sys.stderr.buffer.write("ERROR: {}\n".format(error).encode("utf-8", "surrogateescape"))
+        print("ERROR: {}".format(error), file=sys.stderr)
         return 2 if options["show"] else 1
     except BrokenPipeError:
         # Whoever reads the difference has seen enough; what Python still holds must not be tried again.

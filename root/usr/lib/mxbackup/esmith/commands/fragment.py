@@ -1,5 +1,4 @@
-"""fragment: prints what one Jinja2 fragment gives, for the Perl engine, whose template holds this command
-line."""
+"""fragment: prints what one Jinja2 fragment gives; the fragment's own Perl part has it called."""
 
 import os
 import sys
@@ -9,8 +8,7 @@ from esmith.paths import rooted
 
 
 def _find(path):
-    """Return the fragment file that the engine takes for `path` (a template's path, a slash, a fragment's
-    name)."""
+    """Return the fragment file that the engine takes for `path`: TEMPLATE/NAME."""
     from esmith.templates import QUEUE
 
     for folder in QUEUE:
@@ -21,10 +19,9 @@ def _find(path):
 
 
 def main(argv):
-    """Run the command `argv` (list of str) and return its exit status: 0, 1 where it failed, 2 for wrong
-    use."""
+    """Run the command `argv` (list of str); return its exit status: 0, 1 (it failed) or 2 (wrong use)."""
     if len(argv) != 2:
-        sys.stderr.write("usage: {} TEMPLATE/FRAGMENT\n".format(argv[0]))
+        print("usage: {} TEMPLATE/FRAGMENT".format(argv[0]), file=sys.stderr)
         return 2
     from esmith import fragments
 
@@ -36,6 +33,6 @@ def main(argv):
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()
     except (EsmithError, OSError) as error:
-        sys.stderr.write("ERROR: {}\n".format(error))
+        print("ERROR: {}".format(error), file=sys.stderr)
         return 1
     return 0

@@ -26,10 +26,10 @@ def main(argv):
     dry = arguments[:1] == ["--dry-run"]
     arguments = arguments[1:] if dry else arguments
     if not arguments:
-        sys.stderr.write(USAGE.format(argv[0]))
+        print(USAGE.format(argv[0]), end="", file=sys.stderr)
         return 255
     if arguments[0].startswith("-"):
-        sys.stderr.write("{}: no such option: {}\n".format(os.path.basename(argv[0]), arguments[0]))
+        print("{}: no such option: {}".format(os.path.basename(argv[0]), arguments[0]), file=sys.stderr)
         return 2
     try:
         if dry:
@@ -37,7 +37,7 @@ def main(argv):
             return 0
         return events.signal(*arguments)
     except EsmithError as error:
-        sys.stderr.write("{}\n".format(error))
+        print(error, file=sys.stderr)
         return 1 if arguments[0] == "actions" else 2
     except KeyboardInterrupt:
         return 130
