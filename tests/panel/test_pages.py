@@ -119,6 +119,10 @@ def test_a_failing_event_is_shown_and_what_its_handlers_print_is_not_in_the_page
     assert "NOISE" not in answer.text
     page = door.follow(answer)
     assert 'role="alert"' in page.text and "The change is saved, but" in page.text
+    (panel_host / RCPTHOSTS).unlink()
+    answer = door.post("/create/confirm", {"name": "example.com", "kind": "HOST"})
+    (panel_host / RCPTHOSTS).unlink()
+    assert "<p><code>%s</code></p>" % RCPTHOSTS in door.follow(answer).text
     assert "example.net" in names(panel_host)
 
 
@@ -195,8 +199,20 @@ def test_the_lines_of_each_mail_file_are_shown_also_while_disabled(door, panel_h
         ("/var/spool/smtpd/etc/smtpd_check_rules",
          "allow:ALL:ALL:*.smithnet.com *@smithnet.com\nallow:ALL:ALL:*@mail.bar.org"),
     ):
-        assert "<code>%s</code></h3>\n<pre>%s</pre>" % (path, lines) in page.text
+        shown = re.search("<code>%s</code></h3>\n.*\n<pre>([^<]*)</pre>" % path, page.text)
+        assert shown.group(1) == lines
     assert "MX Backup is disabled: these lines will be written when it is enabled." in page.text
+
+
+def test_a_file_that_is_old_is_shown_so_and_can_be_written_again(door, panel_host):
+    panel_host.run("signal-event", "mxbackup-update")
+    assert "not as the database says" not in door.get("/files").text
+    with open(str(panel_host / RCPTHOSTS), "a") as file:
+        file.write("byhand.example\n")
+    assert "not as the database says" in door.get("/files").text
+    page = door.follow(door.post("/update", {}))
+    assert "The mail files are up to date." in page.text and "not as the database says" not in page.text
+    assert "byhand.example" not in entries(panel_host)
 
 
 def test_ignored_rules_are_shown_with_the_reason_and_cannot_inject(manager, panel_host):

@@ -23,6 +23,7 @@ CHANGES = [
     ("/list", {"list": "evil.example"}),
     ("/list/confirm", {"list": "evil.example HOST"}),
     ("/check", {}),
+    ("/update", {}),
 ]
 
 

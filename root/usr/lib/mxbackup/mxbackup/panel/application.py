@@ -2,12 +2,13 @@
 
 import re
 import sys
+from os.path import dirname
 from urllib.parse import parse_qsl, urlencode
 
 from esmith import distribution
 from esmith.database import Database
 from esmith.errors import EsmithError
-from mxbackup import hostengine, record, rulelist, rules, targets
+from mxbackup import outputs, record, rulelist, rules, targets
 from mxbackup.panel import forms, login, manager, tokens, verdicts
 from mxbackup.panel.lexicon import Lexicon, charset, choose
 from mxbackup.panel.rendering import Pages
@@ -16,7 +17,6 @@ distribution.use()
 
 import bottle  # noqa: E402  (the distribution's, see above)
 
-EVENT = "mxbackup-update"
 FORM_LIFETIME = 8 * 3600  # seconds a form may lie open
 MESSAGE_LIFETIME = 120  # seconds an address may show a message
 ROWS = 100  # rules a page
@@ -46,10 +46,10 @@ class Row:
 
 
 class File:
-    """A mail file as a page shows it: its `path` and the lines, as one `text`."""
+    """A mail file as a page shows it: its `path`, the lines as one `text`, whether it is `old` (None: not asked)."""
 
-    def __init__(self, path, text):
-        self.path, self.text = path, text
+    def __init__(self, path, text, old=None):
+        self.path, self.text, self.old = path, text, old
 
 
 class Message:
@@ -92,6 +92,7 @@ class Panel:
             ("POST", "/list", self.check_list),
             ("POST", "/list/confirm", self.add_list),
             ("GET", "/files", self.show_files),
+            ("POST", "/update", self.update),
             ("GET", "/check", self.show_check),
             ("POST", "/check", self.check),
             ("GET", "/login", self.ask_password),
@@ -166,11 +167,13 @@ class Panel:
     def _page(self, template, status=200, **context):
         environ = bottle.request.environ
         context.setdefault("said", None)
+        if "token" not in context:
+            context["token"] = tokens.make("form", self._identity, FORM_LIFETIME)
         body = self._pages.render(
             template, self._lexicon, base=environ.get("SCRIPT_NAME", "").rstrip("/"),
             frame=manager.Frame() if self._door else manager.frame(self._charset),
-            token=tokens.make("form", self._identity, FORM_LIFETIME), host=self._host() if self._door else "",
-            may_log_out=self._door is not None and self._identity != "nobody", **context)
+            host=self._host() if self._door else "",
+            may_log_out=bool(self._door and context["token"] and self._identity != "nobody"), **context)
         answer = bottle.HTTPResponse(body, status)
         for header, value in self._pages.headers:
             answer.set_header(header, value)
@@ -188,7 +191,8 @@ class Panel:
     def _error(self, status):
         key = "ERR_%d" % status
         text = self._lexicon(key if key in self._lexicon else "ERR_%d" % (status // 100 * 100))
-        return self._page("error", status, heading=self._lexicon("ERR_TITLE"), text=text,
+        # Without a token: an error page comes also where no secret can be made.
+        return self._page("error", status, heading=self._lexicon("ERR_TITLE"), text=text, token="",
                           may_go_back=status != 421 and (not self._door or self._identity != "nobody"))
 
     def _bottle_error(self, error):
@@ -230,7 +234,15 @@ class Panel:
         said = fields.pop("said")
         if "kind" in fields:
             fields["kind"] = self._lexicon(fields["kind"])
-        return Message(self._lexicon(said, **fields), wrong=said.startswith("ERR_"))
+        details = self._old_files() if said == "ERR_EVENT" else ()
+        return Message(self._lexicon(said, **fields), said.startswith("ERR_"), details)
+
+    @staticmethod
+    def _old_files():
+        try:
+            return [state.path for state in outputs.states(Database(readonly=True)) if state.reason]
+        except (EsmithError, OSError):
+            return []
 
     def _reason(self, reason):
         """Return a `reason` of mxbackup.rules or mxbackup.rulelist in the reader's language."""
@@ -253,13 +265,22 @@ class Panel:
             return self._redirect(path, "ERR_EVENT")
         return self._redirect(path, entry, **fields)
 
+    def _signal(self):
+        """Bring the mail files up to date by one event; return whether all went well."""
+        # The own door has threads, and an event forks: it gets a process of its own.
+        failure = self._update_apart() if self._door else outputs.update()
+        if failure:
+            sys.stderr.write("mxbackup panel: %s\n" % failure)
+        return not failure
+
     @staticmethod
-    def _signal():
-        try:
-            return hostengine.signal_event(EVENT) == 0
-        except (EsmithError, OSError) as error:
-            sys.stderr.write("mxbackup panel: %s\n" % error)
-            return False
+    def _update_apart():
+        import subprocess
+
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup import outputs; sys.exit(outputs.update() or 0)"
+        library = dirname(dirname(dirname(__file__)))
+        ran = subprocess.run([sys.executable, "-IS", "-c", code, library], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        return "the event ended with status %d" % ran.returncode if ran.returncode else ""
 
     # The rules
 
@@ -437,18 +458,23 @@ class Panel:
         ]
 
     def show_files(self):
-        """The lines that each mail file of this host gets from the rules, enabled or not."""
+        """The lines that each mail file of this host gets from the rules, enabled or not, and which are old."""
         self._enter()
         now = record.load()
         enabled = record.Configuration(True, now.rules, now.ignored, now.smart_host)
-        files = []
+        files, old = [], self._old_files()
         for target in targets.applying():
             lines = targets.entries(target.name, enabled)
             text = "\n".join(lines[:LINES]) or self._lexicon("NO_LINE")
             if len(lines) > LINES:
                 text += "\n" + self._lexicon("MORE", count=len(lines) - LINES)
-            files.append(File(target.path, text))
-        return self._page("files", configuration=now, files=files)
+            files.append(File(target.path, text, target.path in old))
+        return self._page("files", said=self._said(), configuration=now, files=files)
+
+    def update(self):
+        """Write the mail files, as after a change: for when that failed, or somebody else changed a file."""
+        self._enter()
+        return self._redirect("/files", "SUCCESS_UPDATED" if self._signal() else "ERR_EVENT")
 
     # The check
 

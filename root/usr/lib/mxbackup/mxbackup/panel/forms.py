@@ -21,7 +21,12 @@ def _text(data, charset):
     # Browsers take ISO-8859-1 for windows-1252, and send what does not fit as &#NUMBER; (HTML, 'encode').
     text = re.sub("[\x80-\x9f]", lambda match: match.group().encode("latin-1").decode("cp1252", "replace"),
                   data.decode("latin-1"))
-    return re.sub("&#([0-9]{1,7});", lambda match: chr(min(int(match.group(1)), 0x10FFFF)), text)
+    return re.sub("&#([0-9]{1,7});", _character, text)
+
+
+def _character(match):
+    number = int(match.group(1))
+    return "\ufffd" if number > 0x10FFFF or 0xD800 <= number < 0xE000 else chr(number)
 
 
 def _url_encoded(body):
