@@ -50,19 +50,25 @@ def _multipart(body, boundary):
             yield name.group(1), value
 
 
+def body_length(environ):
+    """Return the length (int, bytes) of the body in a WSGI environment; raises FormError(400) or FormError(413)."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not re.match("[0-9]{1,18}$", length):
+        raise FormError(400)
+    if int(length) > BODY_LIMIT:
+        raise FormError(413)
+    return int(length)
+
+
 def read(environ, charset):
     """Return {name: value} (str) of the form in a WSGI environment; of fields of one name the first counts.
 
     Raises FormError(413) for more than BODY_LIMIT bytes (which are then not read) or FIELD_LIMIT fields,
     FormError(400) for a body of unknown length, FormError(415) for another type.
     """
-    length = environ.get("CONTENT_LENGTH") or ""
-    if not re.match("[0-9]+$", length):
-        raise FormError(400)
-    if len(length) > 10 or int(length) > BODY_LIMIT:
-        raise FormError(413)
-    body = environ["wsgi.input"].read(int(length))
-    if len(body) != int(length):
+    length = body_length(environ)
+    body = environ["wsgi.input"].read(length)
+    if len(body) != length:
         raise FormError(400)
     kind, _, parameters = environ.get("CONTENT_TYPE", "").partition(";")
     if kind.strip().lower() == "application/x-www-form-urlencoded":

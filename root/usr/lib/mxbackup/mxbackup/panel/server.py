@@ -62,9 +62,10 @@ class Server(ThreadingMixIn, WSGIServer):
     def _when_read(self, environ, start_response):
         """Read the request's body, then let the application answer; one that is too big is not read."""
         connection = environ.pop("mxbackup.connection")
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if length.isdigit() and int(length[:10]) <= forms.BODY_LIMIT:
-            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(int(length)))
+        try:
+            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(forms.body_length(environ)))
+        except forms.FormError:
+            pass  # the application refuses it too, with a page
         with self._lock:
             self._since[connection] = None
         return self._application(environ, start_response)
