@@ -42,8 +42,9 @@ def world(sme, tmp_path_factory):
     world = World(tmp_path_factory.mktemp("world"))
     try:
         world.start_dns()
-        with mailfront.start(sme / "/var/qmail/control", SERVER, 25, inside=world.server), \
-                mailfront.start(sme / "/var/qmail/control", PRIMARY, 25, "mail.smithnet.com", inside=world.server):
+        control = sme / "/var/qmail/control"
+        with mailfront.start(control, SERVER, 25, inside=world.server), \
+                mailfront.start(control, PRIMARY, 25, "mail.smithnet.com", inside=world.server):
             yield world
     finally:
         world.stop()

@@ -16,8 +16,8 @@ def name_server(folder, zones):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(["nsd", "-d", "-c", str(write_zones(folder / "zones", zones, "127.0.0.1", port))],
-                               stdin=subprocess.DEVNULL)
+    configuration = write_zones(folder / "zones", zones, "127.0.0.1", port)
+    process = subprocess.Popen(["nsd", "-d", "-c", str(configuration)], stdin=subprocess.DEVNULL)
     try:
         wait_for(lambda: _listens(port))
         yield f"127.0.0.1:{port}"
@@ -35,7 +35,7 @@ def _listens(port):
 
 @contextlib.contextmanager
 def many_domains(folder, count):
-    """Make a host with `count` rules, its DNS and its mailfront in `folder`; gives what to run and the environment."""
+    """Make a host with `count` rules, its DNS and mailfront in `folder`; gives arguments and environment."""
     domains = [f"domain{n}.org" for n in range(count)]
     database = folder / "home/e-smith/db"
     database.mkdir(parents=True)

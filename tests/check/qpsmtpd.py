@@ -30,9 +30,10 @@ def qpsmtpd(rcpthosts, folder, plugins=("rcpt_ok",)):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with open(folder / "log", "wb") as log:
-        process = subprocess.Popen([PROGRAM, "-l", "127.0.0.1", "-p", str(port), "-u", "nobody", "-m", "20", "-H"],
-                                   env={"PATH": os.environ["PATH"], "QPSMTPD_CONFIG": str(folder)},
-                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [PROGRAM, "-l", "127.0.0.1", "-p", str(port), "-u", "nobody", "-m", "20", "-H"],
+            env={"PATH": os.environ["PATH"], "QPSMTPD_CONFIG": str(folder)},
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         _wait(process, port, folder / "log")
         yield ("127.0.0.1", port), folder / "maildir"

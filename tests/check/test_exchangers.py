@@ -13,14 +13,14 @@ EXPECTED = {
     "www.smithnet.com": (GOOD, "port 25 of the primary, mail.smithnet.com (100.99.98.97), answers"),
     "byaddress.org": (GOOD, ANSWERS),
     "long-answer.org": (GOOD, "only the first 10 of 62 MX records were looked at"),
-    "primary-down.org": (GOOD, "port 25 of the primary, mail.primary-down.org (100.99.98.99), does not answer"),
+    "primary-down.org": (GOOD, "the primary, mail.primary-down.org (100.99.98.99), does not answer"),
     "primary-at-home.org": (GOOD, "(192.168.1.2), cannot be reached from elsewhere"),
     "ipv6.org": (GOOD, "port 25 of the primary, mail.ipv6.org (2001:db8::25), does not answer"),
     "without-us.org": (FAULT, "mail.doecom.net is not among its MXs: mail.without-us.org (0)"),
     "we-are-first.org": (FAULT, "mail.doecom.net is its primary MX (5), before mail.we-are-first.org (10)"),
     "same-number.org": (FAULT, "mail.doecom.net and mail.same-number.org have the same number (5)"),
     "only-us.org": (FAULT, "mail.doecom.net is its only MX: there is no primary to hand the mail to"),
-    "alias-as-mx.org": (FAULT, "MX 5 alias.doecom.net is an alias (CNAME) of mail.doecom.net (RFC 2181, 10.3)"),
+    "alias-as-mx.org": (FAULT, "MX 5 alias.doecom.net is an alias (CNAME) of mail.doecom.net"),
     "address-as-mx.org": (FAULT, "MX 0 is the address 100.99.98.97, where a host name must be"),
     "null-mx.org": (FAULT, "null-mx.org says by a null MX that it takes no mail (RFC 7505)"),
     "no-mx.org": (FAULT, "no-mx.org has no MX record"),
@@ -56,7 +56,8 @@ def test_what_to_add_is_said_as_a_zone_file_has_it(world):
 def test_the_server_is_known_by_a_name_that_it_is_said_to_have(world):
     arguments = ("--only", "dns", "--nameserver", "1.2.3.4", "--server", "100.99.98.96", "smart.org")
     assert "100.99.98.96 is not among" not in world.check(*arguments).stdout
-    assert "smtp.provider.net is its primary MX (0)" in world.check(*arguments, "--name", "smtp.provider.net").stdout
+    done = world.check(*arguments, "--name", "smtp.provider.net")
+    assert "smtp.provider.net is its primary MX (0)" in done.stdout
 
 
 def test_no_resolver_is_no_verdict(world, tmp_path):

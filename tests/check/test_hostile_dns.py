@@ -30,7 +30,8 @@ def reply(*records, rcode="NOERROR", flags=dns.flags.AA, question=None):
         response.flags |= flags
         response.set_rcode(dns.rcode.from_text(rcode))
         if str(asked.question[0].name).startswith("smithnet") or rcode != "NOERROR":
-            response.answer = [dns.rrset.from_text(name, 60, "IN", kind, *values) for name, kind, *values in records]
+            response.answer = [dns.rrset.from_text(name, 60, "IN", kind, *values)
+                               for name, kind, *values in records]
         return response.to_wire(max_size=65535)
     return answer
 
@@ -48,7 +49,8 @@ def garbage_with_the_right_number(question):
 
 
 def pointer_to_itself(question):
-    return question[:2] + b"\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00" + question[12:] + b"\xc0" + bytes([len(question)])
+    head = question[:2] + b"\x84\x00\x00\x01\x00\x01\x00\x00\x00\x00"
+    return head + question[12:] + b"\xc0" + bytes([len(question)])
 
 
 def empty(question):
@@ -84,7 +86,7 @@ HOSTILE = {
     "REFUSED": (reply(rcode="REFUSED"), "REFUSED"),
     "knows nothing": (reply(flags=0), "it does not know, the zone is not its own"),
     "chain of aliases": (reply(*CHAIN), "more than 8 CNAME records in a row"),
-    "alias to elsewhere": (reply(("smithnet.com.", "CNAME", "other.example.")), "is an alias (CNAME) of other.example"),
+    "alias elsewhere": (reply(("smithnet.com.", "CNAME", "other.example.")), "alias (CNAME) of other.example"),
 }
 
 
@@ -145,7 +147,8 @@ def test_a_circle_of_aliases_is_a_fault():
     circle = reply(("smithnet.com.", "CNAME", "b.org."), ("b.org.", "CNAME", "smithnet.com."))
     with udp(circle) as address:
         status, verdict, _ = check(address)
-    assert (status, verdict["findings"][0]["text"]) == (1, "the CNAME records of smithnet.com run in a circle")
+    assert status == 1
+    assert verdict["findings"][0]["text"] == "the CNAME records of smithnet.com run in a circle"
 
 
 def test_hundreds_of_exchangers_do_not_keep_it_busy():
@@ -155,7 +158,8 @@ def test_hundreds_of_exchangers_do_not_keep_it_busy():
 
     with udp(reply(flags=dns.flags.AA | dns.flags.TC), over_tcp) as address:
         _, verdict, seconds = check(address)
-    assert "only the first 10 of 500 MX records were looked at" in [finding["text"] for finding in verdict["findings"]]
+    said = [finding["text"] for finding in verdict["findings"]]
+    assert "only the first 10 of 500 MX records were looked at" in said
     assert seconds < SECONDS + 1
 
 

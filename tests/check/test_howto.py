@@ -1,7 +1,7 @@
 """The how-to's four dialogues, held with today's servers on the files that mxbackup made.
 
-Lines that start with a code are the server's. Where today's server says what the how-to's did, it is there word
-for word; an enhanced status code (RFC 2034), which those servers did not have yet, is not counted.
+Lines that start with a code are the server's. Where today's server says what the how-to's did, it is there
+word for word; an enhanced status code (RFC 2034), which those servers did not have yet, is not counted.
 """
 
 import re
@@ -81,7 +81,7 @@ QUIT
 
 
 def hold(address, expected):
-    """Say the client's lines of the transcript `expected`; return the transcript as it went, codes as of old."""
+    """Say the client's lines of the transcript `expected`; return the transcript as it went."""
     with Dialogue(Endpoint(*address), Deadline(10)) as dialogue:
         dialogue.connect()
         for line in expected.splitlines():
@@ -121,7 +121,8 @@ def test_mail_for_another_domain_is_refused_by_qpsmtpd(sme_qpsmtpd):
 
 def test_the_primarys_name_server_tells_of_the_backup(world):
     """`host -t mx smithnet.com 1.2.3.4`."""
-    done = world.check("--server", "mail.doecom.net", "--nameserver", "1.2.3.4", "--only", "dns", "smithnet.com", "-v")
+    done = world.check(
+        "--server", "mail.doecom.net", "--nameserver", "1.2.3.4", "--only", "dns", "smithnet.com", "-v")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         "GOOD       smithnet.com\n"
@@ -147,5 +148,6 @@ def test_a_message_is_sent_only_where_it_is_asked_for(sme_mailfront):
         assert done.returncode == 0, done.stdout + done.stderr
     sent = mailfront.messages(queue)[before:]
     assert [message[:2] for message in sent] == [("admin@anything.other.org", ["postmaster@smithnet.com"])]
-    for header in ("Date: ", "Message-ID: <", "From: admin@anything.other.org\n", "To: postmaster@smithnet.com\n"):
+    for header in ("Date: ", "Message-ID: <", "From: admin@anything.other.org\n",
+                   "To: postmaster@smithnet.com\n"):
         assert "\n" + header in sent[0][2]

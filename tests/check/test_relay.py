@@ -13,7 +13,8 @@ from world import LIBRARY, PRIMARY, SERVER
 
 BOTH_KINDS = ("smithnet.com\n.smithnet.com\n", "smithnet.com\n")
 OWN_FORMS = ("@smithnet.com:user@evil.example", '"user@smithnet.com"@evil.example')
-STRANGERS = ("user@evil.example", "user@example.net", "USER@EVIL.EXAMPLE", "user@evil.example.", "user@[192.0.2.25]")
+STRANGERS = ("user@evil.example", "user@example.net", "USER@EVIL.EXAMPLE", "user@evil.example.",
+             "user@[192.0.2.25]")
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def test_each_recipient_is_a_transaction_of_its_own_and_we_take_leave(sme_mailfr
 @pytest.mark.parametrize("rcpthosts, kind, state, text", [
     (BOTH_KINDS[0], "DOMAIN", GOOD, ""),
     (BOTH_KINDS[1], "HOST", GOOD, ""),
-    (BOTH_KINDS[1], "DOMAIN", FAULT, "it refuses mail for names below smithnet.com, though the rule is a DOMAIN"),
+    (BOTH_KINDS[1], "DOMAIN", FAULT, "refuses mail for names below smithnet.com, though"),
     (BOTH_KINDS[0], "HOST", FAULT, "it takes mail for names below smithnet.com, though the rule is a HOST"),
-    ("doecom.net\n", "HOST", FAULT, "it refuses mail for smithnet.com: 550 5.1.0 Mail system is not configured"),
+    ("doecom.net\n", "HOST", FAULT, "it refuses mail for smithnet.com: 550 5.1.0 Mail system is not"),
 ])
 def test_the_kind_of_a_rule_is_held_against_the_server(control, rcpthosts, kind, state, text):
     (control / "rcpthosts").write_text(rcpthosts)
@@ -89,7 +90,7 @@ def test_without_a_rule_the_names_below_are_only_reported(control):
 
 
 def test_an_open_relay_is_found_from_outside(world, control):
-    """qmail's rcpthosts is missing, and mailfront accepts by another plugin: from 200.200.200.200 that is a fault."""
+    """mailfront accepts by another plugin than qmail's: from 200.200.200.200 that is a fault."""
     with mailfront.start(control, SERVER, 2525, inside=world.server, plugins=["accept"]) as relay:
         status, server, domain = check_in_world(world, relay)
     assert (status, server["state"], domain["state"]) == (1, FAULT, FAULT)
@@ -121,8 +122,9 @@ def test_from_an_address_that_may_relay_nothing_is_proved(control):
 def test_a_private_network_is_no_outside(world, control):
     """From the server's own machine, though by its public address."""
     (control / "rcpthosts").write_text(BOTH_KINDS[0])
-    with mailfront.start(control, PRIMARY, 2526, inside=world.server, relay=True) as server:
-        done = world.check("--only", "smtp", "--server", f"{PRIMARY}:2526", "smithnet.com", inside=world.server)
+    with mailfront.start(control, PRIMARY, 2526, inside=world.server, relay=True):
+        done = world.check("--only", "smtp", "--server", f"{PRIMARY}:2526", "smithnet.com",
+                           inside=world.server)
     assert done.returncode == 2
     assert f"from here ({PRIMARY}), an address that it may let relay" in done.stdout
 

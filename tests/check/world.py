@@ -34,9 +34,8 @@ ZONES = {
     "primary-down.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 100.99.98.99\n",
     "primary-at-home.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 192.168.1.2\n",
     "ipv6.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail AAAA 2001:db8::25\n",
-    "long-answer.org": f"mail A {PRIMARY}\n@ MX 0 mail\n@ MX 99 mail.doecom.net.\n"
-                       + "".join(f"@ MX 50 one-of-very-many-servers-{n}\none-of-very-many-servers-{n} A {PRIMARY}\n"
-                                 for n in range(60)),
+    "long-answer.org": f"mail A {PRIMARY}\n@ MX 0 mail\n@ MX 99 mail.doecom.net.\n" + "".join(
+        f"@ MX 50 one-of-very-many-{n}\none-of-very-many-{n} A {PRIMARY}\n" for n in range(60)),
     "circle.org": "@ A 192.0.2.1\na CNAME b\nb CNAME a\n",
     "smart.org": "@ MX 0 smtp.provider.net.\n@ MX 5 mail.doecom.net.\n",
     "provider.net": "smtp A 100.99.98.96\n",
@@ -100,7 +99,8 @@ class World:
         self.start(self.server, "nsd", "-d", "-c", str(configuration))
         ask = ("import dns.query, dns.message\n"
                f"dns.query.udp(dns.message.make_query('smithnet.com', 'MX'), '{DNS}', timeout=1)")
-        wait_for(lambda: subprocess.run([*self.server, PYTHON, "-c", ask], stderr=subprocess.DEVNULL).returncode == 0)
+        asked = [*self.server, PYTHON, "-c", ask]
+        wait_for(lambda: subprocess.run(asked, stderr=subprocess.DEVNULL).returncode == 0)
 
     def check(self, *arguments, inside=None, timeout=60, environment=None, python=PYTHON):
         """Run `python3 -m mxbackup check` as a friend does, with nothing installed."""

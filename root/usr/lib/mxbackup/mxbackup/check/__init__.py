@@ -4,16 +4,16 @@
 def run(domains=None, progress=None, **options):
     """Check `domains` (iterable of str; None for the host's own rules); return a list of verdict.Verdict.
 
-    The first is on the server itself (kind "SERVER"), unless `parts` leaves nothing to check there; the others
-    are on the domains in order. `options` are those of survey.Options; `progress(done, total)` is called after
-    each domain. Verdicts on the host's own rules are stored for store.load().
+    The first is on the server itself (kind "SERVER"), unless `parts` leaves nothing to check there; the
+    others are on the domains in order. `options` are those of survey.Options; `progress(done, total)` is
+    called after each domain. Verdicts on the host's own rules are stored for store.load().
     Raises commands.WrongUse for what cannot be meant, and DatabaseError.
     """
     return run_and_compare(domains, progress, **options)[0]
 
 
 def run_and_compare(domains=None, progress=None, **options):
-    """As run(), but return (verdicts, those that changed since they were last stored, why not stored or "")."""
+    """As run(), but return (verdicts, those that changed since they were stored, why not stored or "")."""
     from . import store
     from .survey import Options, Survey
     from .verdict import PARTS, SERVER

@@ -33,26 +33,28 @@ SENDMAIL = "/usr/sbin/sendmail"
 
 
 def add_arguments(parser):
-    parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="what to check (every rule of this host)")
-    parser.add_argument("--server", metavar="HOST[:PORT]", help="the server to test (this host's, on 127.0.0.1:25)")
-    parser.add_argument("--nameserver", metavar="ADDRESS[:PORT]", help="ask it (each domain's own name servers)")
-    parser.add_argument("--as", dest="sender", metavar="FROM", help="the sender's address; its domain is our HELO name")
+    parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="what to check (every rule here)")
+    parser.add_argument("--server", metavar="HOST[:PORT]", help="the server to test (127.0.0.1:25)")
+    parser.add_argument("--nameserver", metavar="ADDRESS[:PORT]", help="ask it (each domain's own)")
+    parser.add_argument("--as", dest="sender", metavar="FROM",
+                        help="the sender's address; its domain is our HELO name")
     parser.add_argument("--send", action="store_true", help="send postmaster@ each domain a small message")
     parser.add_argument("--name", action="append", default=[], metavar="NAME",
                         help="a name that the server has in DNS; may be repeated")
     parser.add_argument("--kind", choices=("HOST", "DOMAIN"), default="",
-                        help="what DOMAIN is where no rule of this host tells: names below it refused, or accepted")
+                        help="what DOMAIN is where no rule tells: names below it refused, or accepted")
     parser.add_argument("--outside", action="store_true",
-                        help="the server does not let this machine relay, though it is near: accepting is a fault")
+                        help="the server does not let this machine relay, though it is near")
     parser.add_argument("--only", action="append", choices=PARTS, help="only this part; may be repeated")
     parser.add_argument("--timeout", type=float, default=SECONDS, metavar="SECONDS",
                         help="for each domain (default: %(default)s)")
     parser.add_argument("-j", "--jobs", type=int, default=JOBS, metavar="N",
                         help="domains at once (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="for monitoring")
-    parser.add_argument("-v", "--verbose", action="store_true", help="the dialogues as telnet shows them, and notes")
+    parser.add_argument("-v", "--verbose", action="store_true",
+                        help="the dialogues as telnet shows them, and notes")
     parser.add_argument("--changes", action="store_true",
-                        help="log changes of the host's own verdicts since the last run, and print only these")
+                        help="log what changed in the host's own verdicts, and print only that")
     parser.add_argument("--mail", metavar="ADDRESS", help="with --changes: mail them to ADDRESS as well")
 
 
@@ -63,9 +65,10 @@ def run(options):
     mail_to = options.mail and parse_sender(options.mail)
     many = sys.stderr.isatty() and not options.json
     verdicts, changed, trouble = check.run_and_compare(
-        options.domains or None, _progress if many else None, server=options.server, nameserver=options.nameserver,
-        sender=options.sender, send=options.send, names=options.name, kind=options.kind, outside=options.outside,
-        parts=tuple(options.only or PARTS), seconds=options.timeout, jobs=options.jobs, transcripts=options.verbose)
+        options.domains or None, _progress if many else None, server=options.server,
+        nameserver=options.nameserver, sender=options.sender, send=options.send, names=options.name,
+        kind=options.kind, outside=options.outside, parts=tuple(options.only or PARTS),
+        seconds=options.timeout, jobs=options.jobs, transcripts=options.verbose)
     if options.changes:
         if trouble:
             sys.stderr.write(f"mxbackup: {trouble}\n")
@@ -85,7 +88,7 @@ def run(options):
 
 
 def report(verdict, notes=True, colours=False):
-    """Return the lines (list of str) that tell a person of `verdict`; `notes` tells whether notes are wanted."""
+    """Return the lines (list of str) that tell a person of `verdict`, with its notes if `notes`."""
     word = f"{WORDS[verdict.state]:9}"
     if colours:
         word = f"{COLOURS[verdict.state]}{word}\033[0m"
@@ -134,7 +137,8 @@ def _tell(changed, mail_to):
 def _mail(changed, mail_to):
     from subprocess import PIPE, Popen
     from esmith.paths import rooted
-    lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed", "Auto-Submitted: auto-generated", ""]
+    lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed",
+             "Auto-Submitted: auto-generated", ""]
     for verdict in changed:
         lines += report(verdict, notes=False)
     try:

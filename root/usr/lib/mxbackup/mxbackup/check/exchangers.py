@@ -13,7 +13,7 @@ MOST_EXCHANGERS = 10
 PORT_SECONDS = 5
 
 Exchanger = namedtuple("Exchanger", "preference name addresses own")
-Exchanger.__doc__ = "One MX: preference (int), name (str), addresses (list of str), own (bool): it is this host."
+Exchanger.__doc__ = "An MX: preference (int), name (str), addresses (list of str), own (bool): this host."
 
 
 class Identity:
@@ -25,17 +25,19 @@ class Identity:
         self.here = here
 
     def __str__(self):
-        return self.names[0] if self.names else ", ".join(map(str, sorted(self.addresses, key=str))) or "this host"
+        return (self.names + sorted(map(str, self.addresses)) + ["this host"])[0]
 
     def is_own(self, name, addresses):
         """Tell whether the host `name`, with `addresses`, is that server."""
         return name in self.names or any(
-            parse_address(address) in self.addresses or self.here and is_local(address) for address in addresses)
+            parse_address(address) in self.addresses or self.here and is_local(address)
+            for address in addresses)
 
 
 def check(domain, identity, directory, deadline, knock=True):
-    """Look at the MX records of `domain`, and with `knock` whether its primary answers; return (findings, exchangers).
+    """Look at the MX records of `domain`; return (findings, exchangers).
 
+    `knock` tells whether to see if the primary answers.
     `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
     """
     findings = []
@@ -52,17 +54,18 @@ def check(domain, identity, directory, deadline, knock=True):
         found(FAULT, str(error), "let one of these names have MX records itself")
         return findings, []
     except DNSError as error:
-        found(UNCHECKED, str(error), "try again; or ask one of the domain's own name servers: --nameserver ADDRESS")
+        found(UNCHECKED, str(error),
+              "try again; or ask one of the domain's own name servers: --nameserver ADDRESS")
         return findings, []
     if not records:
         return findings, []
     exchangers = _look_up(records, identity, directory, deadline, found)
     own = [exchanger for exchanger in exchangers if exchanger.own]
     others = [exchanger for exchanger in exchangers if not exchanger.own]
-    highest = records[-1][0]
     if not own:
         found(FAULT, f"{identity} is not among its MXs: " + _list(records),
-              f"in the domain's public DNS add: {domain}. IN MX {min(highest + 10, 65535)} {_example(identity)}.")
+              f"in the domain's public DNS add: {domain}. IN MX {min(records[-1][0] + 10, 65535)} "
+              f"{identity.names[0] if identity.names else 'THIS.HOST'}.")
     elif not others:
         found(FAULT, f"{identity} is its only MX: there is no primary to hand the mail to",
               "add an MX record for the primary, with a lower number")
@@ -75,7 +78,8 @@ def check(domain, identity, directory, deadline, knock=True):
                      "half of the mail comes here first",
               f"give {own[0].name} a number higher than {own[0].preference}")
     else:
-        found(GOOD, f"{own[0].name} ({own[0].preference}) is an MX behind {others[0].name} ({others[0].preference})")
+        found(GOOD, f"{own[0].name} ({own[0].preference}) is an MX behind "
+                    f"{others[0].name} ({others[0].preference})")
     if others and knock:
         _knock(others[0], deadline, found)
     return findings, exchangers
@@ -90,12 +94,8 @@ def _list(records):
     return shown + (", ..." if len(records) > MOST_EXCHANGERS else "")
 
 
-def _example(identity):
-    return identity.names[0] if identity.names else "THIS.HOST"
-
-
 def _records(domain, directory, deadline, found):
-    """Return the MX records [(preference, name), ...] that the name servers agree on, after reporting what is odd."""
+    """Return the MX records [(preference, name), ...] of the first name server that answers."""
     first, trouble = None, None
     servers = directory.of(domain, deadline)
     for server in servers:
@@ -104,7 +104,8 @@ def _records(domain, directory, deadline, found):
             if answer.rcode not in ("NOERROR", "NXDOMAIN"):
                 raise DNSError(f"{server}, asked for MX of {domain}: {answer.rcode}")
             if not answer.authoritative and not answer.records:
-                raise DNSError(f"{server}, asked for MX of {domain}: it does not know, the zone is not its own")
+                raise DNSError(f"{server}, asked for MX of {domain}: "
+                               "it does not know, the zone is not its own")
         except Circle:
             raise
         except DNSError as error:
@@ -113,7 +114,8 @@ def _records(domain, directory, deadline, found):
         if first is None:
             first, first_server = answer, server
         elif answer.records != first.records:
-            found(NOTE, f"the name servers do not agree: {first_server} says {_list(first.records) or 'nothing'}, "
+            found(NOTE, "the name servers do not agree: "
+                        f"{first_server} says {_list(first.records) or 'nothing'}, "
                         f"{server} says {_list(answer.records) or 'nothing'}",
                   "wait until the zone is the same everywhere, and look again")
     if first is None:
@@ -123,10 +125,12 @@ def _records(domain, directory, deadline, found):
     if first.rcode == "NXDOMAIN":
         found(FAULT, *_nonexistent(domain))
     elif not first.records and first.alias:
-        found(UNCHECKED, f"{domain} is an alias (CNAME) of {first.alias}, whose MX records {first_server} does not tell",
+        found(UNCHECKED, f"{domain} is an alias (CNAME) of {first.alias}, "
+                         f"whose MX records {first_server} does not tell",
               f"check {first.alias} instead")
     elif not first.records:
-        found(FAULT, f"{domain} has no MX record", "add MX records for the primary and, with a higher number, this host")
+        found(FAULT, f"{domain} has no MX record",
+              "add MX records for the primary and, with a higher number, this host")
     elif any(not name for _, name in first.records):
         found(FAULT, f"{domain} says by a null MX that it takes no mail (RFC 7505)",
               "replace that record by MX records for the primary and, with a higher number, this host")
@@ -154,7 +158,8 @@ def _look_up(records, identity, directory, deadline, found):
                     found(FAULT, f"MX {preference} {name} is an alias (CNAME) of {alias} (RFC 2181, 10.3)",
                           f"put {alias} itself into the MX record")
                 elif not addresses:
-                    found(FAULT if named or preference == primary else NOTE, f"MX {preference} {name} has no address",
+                    found(FAULT if named or preference == primary else NOTE,
+                          f"MX {preference} {name} has no address",
                           f"add an address record for {name}, or remove that MX")
             except DNSError as error:
                 found(NOTE if named else UNCHECKED, f"MX {preference} {name}: {error}", "try again")

@@ -28,11 +28,13 @@ def check(host):
     for target in applying:
         path = rooted(target.path)
         if not os.path.exists(path):
-            found(FAULT, f"{path} does not exist"
-                  + (f": {target.reader} then takes mail for the whole world" if target.name == "rcpthosts" else ""),
-                  UPDATE)
+            world = f": {target.reader} then takes mail for the whole world"
+            found(FAULT, f"{path} does not exist" + world * (target.name == "rcpthosts"), UPDATE)
             continue
-        _check_readable(path, target.reader, found)
+        _check_readable(target.path, target.reader, found)
+        compiled = os.path.join(os.path.dirname(target.path), "morercpthosts.cdb")
+        if target.name == "rcpthosts" and os.path.exists(rooted(compiled)):
+            _check_readable(compiled, target.reader, found)
         if _check_fragments(target, hostengine.FRAGMENTS, found):
             _check_content(target, path, host.database, found)
     if not applying:
@@ -42,21 +44,30 @@ def check(host):
 
 
 def _check_readable(path, reader, found):
-    """The servers read their files as users of their own: others must be able to (bool)."""
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        found(FAULT, f"{path} is not a file", "move it away, and " + UPDATE)
-    elif not status.st_mode & stat.S_IROTH:
-        found(FAULT, f"{path} can only be read by its owner and group: {reader} runs as somebody else",
-              f"run: chmod o+r {path}")
+    """See that a server can read the file `path` (str, not rooted): it runs as a user of its own."""
+    if not os.path.isfile(rooted(path)):
+        found(FAULT, f"{rooted(path)} is not a file", "move it away, and " + UPDATE)
+        return
+    if not _lets_in(rooted(path), stat.S_IROTH):
+        found(FAULT, f"{rooted(path)} can be read by root only: {reader} runs as somebody else",
+              f"run: chmod o+r {rooted(path)}")
     folder = os.path.dirname(path)
-    if not os.stat(folder).st_mode & stat.S_IXOTH:
-        found(FAULT, f"{folder} cannot be entered by others: {reader} runs as somebody else",
-              f"run: chmod o+x {folder}")
+    while folder != "/":
+        if not _lets_in(rooted(folder), stat.S_IXOTH):
+            found(FAULT, f"{rooted(folder)} can be entered by root only: {reader} runs as somebody else",
+                  f"run: chmod o+x {rooted(folder)}")
+        folder = os.path.dirname(folder)
+
+
+def _lets_in(path, bit):
+    """Tell whether others than root have the permission `bit` (that of others) on `path`."""
+    status = os.stat(path)
+    mode = status.st_mode
+    return mode & bit or mode & bit << 3 and status.st_gid != 0 or mode & bit << 6 and status.st_uid != 0
 
 
 def _check_fragments(target, names, found):
-    """Tell whether a fragment of ours makes its part of the file (bool), after reporting what is in the way."""
+    """Tell whether a fragment of ours makes its part of the file (bool); report what is in its way."""
     installed = [name for name in names if os.path.exists(rooted(f"{STANDARD}{target.path}/{name}"))]
     hidden = [name for name in installed if os.path.exists(rooted(f"{CUSTOM}{target.path}/{name}"))]
     for name in hidden:
@@ -71,14 +82,15 @@ def _check_fragments(target, names, found):
 def _check_content(target, path, database, found):
     from mxbackup import outputs
     try:
-        # After the two lines that name the files, each line of the file is marked by its first character.
-        lines = outputs.difference(target, database).splitlines()[2:]
-        changed = [line for line in lines if line[:1] in ("+", "-") and line[1:2] != "#"]
+        # After the two lines that name the files, the first character of a line tells.
+        difference = outputs.difference(target, database).splitlines()[2:]
     except (EsmithError, OSError) as error:
         found(FAULT, str(error), f"repair that, and {UPDATE}")
         return
+    # A comment alone, as after an upgrade that words one anew, is no fault.
+    changed = [line for line in difference if line[:1] in ("+", "-") and line[1:2] != "#"]
     if changed:
-        found(FAULT, f"{path} is older than the database: {len(changed)} lines differ, the first is {changed[0]}",
-              UPDATE)
+        count = "1 line differs" if len(changed) == 1 else f"{len(changed)} lines differ"
+        found(FAULT, f"{path} is older than the database: {count}, the first is {changed[0]}", UPDATE)
     else:
         found(GOOD, f"{path} holds what the database says")

@@ -33,7 +33,7 @@ def _parse(lines):
 
 
 def route(table, host):
-    """Return the relay (str, "" for DNS) that `table` gives for mail to `host`, as qmail-remote(8) looks it up."""
+    """Return the relay (str, "" for DNS) that `table` gives for mail to `host`, as qmail-remote(8) does."""
     labels = host.split(".")
     keys = [host] + ["." + ".".join(labels[start:]) for start in range(1, len(labels))] + [""]
     return next((table[key] for key in keys if key in table), "")
@@ -54,16 +54,18 @@ def check(domain, kind, smart_host, tables, exchangers, smart_addresses):
         for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):
             relay = route(table, host)
             if relay and _host(relay) == _host(smart_host):
-                found(FAULT, f"{path} sends mail for {host} to the smart host {smart_host}, which sends it back here",
+                found(FAULT, f"{path} sends mail for {host} to the smart host {smart_host}, "
+                             "which sends it back here",
                       "run: signal-event mxbackup-update, and look for lines of your own there")
             elif relay:
                 found(NOTE, f"{path} sends mail for {host} to {relay}, not by DNS")
             elif host == domain:
                 found(GOOD, f"{path} sends mail for {domain} by DNS, not to the smart host")
     for exchanger in exchangers:
-        if exchanger.name == _host(smart_host) or smart_addresses & set(map(parse_address, exchanger.addresses)):
-            found(FAULT, f"the smart host {smart_host} is an MX of {domain} ({exchanger.preference} {exchanger.name}): "
-                         "mail can go round between it and this host",
+        shared = smart_addresses & set(map(parse_address, exchanger.addresses))
+        if shared or exchanger.name == _host(smart_host):
+            found(FAULT, f"the smart host {smart_host} is an MX of {domain} "
+                         f"({exchanger.preference} {exchanger.name}): mail can go round between them",
                   "take it out of the domain's MX records, or use another smart host")
     return findings
 

@@ -85,6 +85,10 @@ def at_home(address):
 
 def is_local(address):
     """Tell whether this machine has the IP address `address` (str)."""
+    parsed = parse_address(address)
+    # These can be bound to, but are nobody's.
+    if parsed is None or parsed.is_multicast or parsed.is_unspecified:
+        return False
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:

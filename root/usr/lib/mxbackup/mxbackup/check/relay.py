@@ -10,7 +10,7 @@ from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
 # A domain that can never be anybody's (RFC 2606): to take mail for it is to relay.
 STRANGER = "evil.example"
-# The forms in which a stranger's address is tried; example.net exists in DNS, which some servers look at first.
+# The forms in which a stranger's address is tried; example.net exists in DNS, where some servers look first.
 STRANGERS = (
     ("a domain that is not its own", f"user@{STRANGER}"),
     ("a domain that is not its own, one that exists", "user@example.net"),
@@ -22,7 +22,7 @@ WITHOUT_DOMAIN = "mxbackup-check"
 FROM_OUTSIDE = "run this check from outside: mxbackup check --server {server} {domain}"
 
 Courtesy = namedtuple("Courtesy", "name senders")
-Courtesy.__doc__ = """How we introduce ourselves: the HELO name, and the senders to try in turn ("" is the null one)."""
+Courtesy.__doc__ = """How we introduce ourselves: the HELO name, and the senders to try in turn."""
 
 
 class Answers:
@@ -89,7 +89,7 @@ def ask(server, recipients, courtesy, deadline, transcript, message=None):
 
 
 def _transaction(dialogue, recipient, senders):
-    """Return the Reply to `recipient`, from the first of `senders` that the server accepts; drop the others."""
+    """Return the Reply to `recipient` from the first of `senders` that is accepted; drop the others."""
     while True:
         reply = dialogue.mail(senders[0])
         if reply.accepted:
@@ -104,7 +104,7 @@ def _transaction(dialogue, recipient, senders):
 
 
 def below(domain):
-    """Return a name below `domain` that nobody has; always the same one, so that grey lists come to know it."""
+    """Return a name below `domain` that nobody has; always the same one, for grey lists to know it."""
     return f"x{sha256(domain.encode()).hexdigest()[:12]}.{domain}"
 
 
@@ -131,8 +131,8 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
         findings.append(Finding(
             "smtp", FAULT,
             f"OPEN RELAY: from {answers.local} it takes mail for " + ", ".join(taken),
-            "look whether rcpthosts exists, is readable and holds only your own domains and those you back up, and "
-            "which addresses may relay; mail from this machine must not be let through for the check to be true"))
+            "see that rcpthosts exists, is readable and holds only your own domains and those you back up; "
+            "if that server knows this machine and lets it relay, run the check from another"))
     elif answers.failure:
         findings.append(Finding("smtp", UNCHECKED, answers.failure, _remedy_for_failure(answers)))
     else:
@@ -143,7 +143,8 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
     plain = answers[WITHOUT_DOMAIN]
     if plain and plain.accepted and not taken:
         # qmail's rcpthosts.c and qpsmtpd's rcpt_ok both let it through, for a mailbox of the server's own.
-        findings.append(Finding("smtp", NOTE, f"it takes <{WITHOUT_DOMAIN}>, without a domain, for a mailbox of its own"))
+        findings.append(Finding("smtp", NOTE, f"it takes <{WITHOUT_DOMAIN}>, which has no domain, "
+                                              "for a mailbox of its own"))
     if answers.tls_trouble:
         findings.append(Finding("smtp", NOTE, answers.tls_trouble, "repair or switch off STARTTLS there"))
     return findings, answers, bool(taken)
@@ -151,12 +152,12 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
 
 def _remedy_for_failure(answers):
     if answers.greeting is None:
-        return "see that it runs, that the port is right and open here, and that your provider lets port 25 out"
+        return "see that it runs, that the port is right, and that your provider lets port 25 out"
     return "try again, or with --as and a sender address of yours"
 
 
-def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False, message=None,
-                 covered=False, remedy=""):
+def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False,
+                 message=None, covered=False, remedy=""):
     """Try the how-to's test for `domain`, and the counter-tests that use its name; return findings.
 
     `kind` is "HOST", "DOMAIN" or "" where it is not known. `relays` and `inside` come from check_server.
@@ -167,7 +168,9 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     stranger_below = f"postmaster@{below(domain)}"
     routed = (f"@{domain}:user@{STRANGER}", f'"user@{domain}"@{STRANGER}')
     primarys_business = (f"user%{STRANGER}@{domain}", f"{STRANGER}!user@{domain}")
-    recipients = [postmaster] if relays and inside else [postmaster, stranger_below, *routed, *primarys_business]
+    recipients = [postmaster]
+    if not (relays and inside):
+        recipients += [stranger_below, *routed, *primarys_business]
     answers = ask(server, recipients, courtesy, deadline, transcript, message)
     findings = []
 
@@ -192,7 +195,8 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
         if answers[address] and answers[address].accepted:
             found(FAULT, f"OPEN RELAY: it takes mail for <{address}>",
                   "the server must look at the part after the last @; ask who made it for a correction")
-    taken = [f"<{address}>" for address in primarys_business if answers[address] and answers[address].accepted]
+    taken = [f"<{address}>" for address in primarys_business
+             if answers[address] and answers[address].accepted]
     if taken:
         found(NOTE, f"it takes {' and '.join(taken)}: what is left of the @ is the primary's business",
               "see that the primary does not relay on such addresses")

@@ -88,7 +88,8 @@ def ask(server, name, kind, deadline):
             raise DNSError(f"{where}: it closed the connection")
         # Nobody can say what else dnspython's versions raise on bytes that are no DNS message.
         except Exception as error:
-            raise DNSError(f"{where}: its answer makes no sense ({type(error).__name__}: {printable(str(error), 80)})")
+            reason = f"{type(error).__name__}: {printable(str(error), 80)}"
+            raise DNSError(f"{where}: its answer makes no sense ({reason})")
     if response is None:
         raise DNSError(f"{where}: no answer in time")
     alias, records = _records(response, name, kind, where)
@@ -149,7 +150,7 @@ class Directory:
         self._resolvers = resolvers()
 
     def of(self, domain, deadline):
-        """Return the name servers (list of Endpoint) that answer for `domain`; raise Nonexistent, DNSError."""
+        """Return the name servers (list of Endpoint) for `domain`; raise Nonexistent, DNSError."""
         if self.server:
             return [self.server]
         labels, exists = domain.split("."), False
@@ -168,7 +169,7 @@ class Directory:
         for name in names[:MOST_NAME_SERVERS]:
             found += [Endpoint(address, PORT) for address in self.addresses(name, deadline)[0][:2]]
         if not found:
-            raise DNSError(f"{domain}: its name servers have no address: {', '.join(names[:MOST_NAME_SERVERS])}")
+            raise DNSError(f"{domain}: its name servers have no address: {', '.join(names[:4])}")
         return found[:MOST_NAME_SERVERS]
 
     def addresses(self, name, deadline):
@@ -179,15 +180,19 @@ class Directory:
         """
         trouble = None
         for ask_for in [self._ask_given] * bool(self.server) + [self._resolve]:
-            try:
-                four = ask_for(name, "A", deadline)
-                six = ask_for(name, "AAAA", deadline)
-            except DNSError as error:
-                trouble = error
-                continue
-            if four.rcode == "NXDOMAIN" or four.records or six.records or four.alias or six.alias:
-                return four.records + six.records, four.alias or six.alias
-            trouble = None
+            found, alias, trouble = [], "", None
+            for kind in ("A", "AAAA"):
+                try:
+                    answer = ask_for(name, kind, deadline)
+                except DNSError as error:
+                    trouble = error
+                    continue
+                if answer.rcode == "NXDOMAIN":
+                    return [], ""
+                found += answer.records
+                alias = alias or answer.alias
+            if found or alias:
+                return found, alias
         if trouble:
             raise trouble
         return [], ""

@@ -16,7 +16,7 @@ PORT = 25
 # RFC 5321, 4.5.3.1.5 allows 512 octets; servers are known to say more.
 LONGEST_LINE = 4096
 MOST_LINES = 100
-MOST_BYTES = 256 * 1024
+MOST_BYTES = 64 * 1024
 CONNECT_SECONDS = 10
 PAUSES_WHEN_BUSY = (1, 3)
 
@@ -209,7 +209,7 @@ class Dialogue:
     def _line(self):
         while b"\n" not in self._received:
             if len(self._received) > LONGEST_LINE:
-                raise DialogueError(f"{self.server}: a line of its answer is longer than {LONGEST_LINE} bytes")
+                raise DialogueError(f"{self.server}: a line of its answer has more than {LONGEST_LINE} bytes")
             left = self.deadline.left()
             if not left:
                 raise DialogueError(f"{self.server}: no full answer in time")
@@ -231,7 +231,7 @@ class Dialogue:
 
 
 def begin(server, name, deadline, transcript=None):
-    """Connect to `server` (Endpoint), introduce ourselves as `name`; return (Dialogue, greeting, TLS trouble).
+    """Connect to `server` (Endpoint), say hello as `name`; return (Dialogue, greeting, TLS trouble).
 
     A busy server is asked again after a pause; where TLS fails, we go on without, as a sending server does:
     the trouble is then a text, else "". Raise DialogueError, network.LookupFailed.

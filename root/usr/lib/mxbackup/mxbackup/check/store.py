@@ -14,9 +14,9 @@ PATH = "/var/lib/mxbackup/verdicts.json"
 
 
 def load():
-    """Return the stored verdicts, {name: {"name", "kind", "state", "findings", "checked"}}; {} where there are none.
+    """Return the stored verdicts, {name: {"name", "kind", "state", "findings", "checked"}}, {} for none.
 
-    `checked` is the time in seconds since 1970; the verdict on the server itself has the name "" and kind "SERVER".
+    `checked` is the time in seconds since 1970. The verdict on the server itself has the key "".
     """
     try:
         with open(rooted(PATH), encoding="utf-8") as file:

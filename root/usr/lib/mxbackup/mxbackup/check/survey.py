@@ -49,7 +49,8 @@ class Options:
         self.outside = outside
         self.parts = parts
         if not 0 < seconds <= 3600 or not 0 < jobs <= 64:
-            raise WrongUse("a time limit is more than 0 and at most 3600 seconds, and 1 to 64 domains can be checked at once")
+            raise WrongUse("a time limit is more than 0 and at most 3600 seconds, "
+                           "and 1 to 64 domains can be checked at once")
         self.seconds = seconds
         self.jobs = jobs
         self.transcripts = transcripts
@@ -74,7 +75,7 @@ def _is_name(text):
 
 
 class Survey:
-    """One run: run() returns the verdict on the server, if there is something to say of it, then the domains'."""
+    """One run: run() returns the verdict on the server, if there is one, and then the domains'."""
 
     def __init__(self, options):
         """Read the host's databases. Raises WrongUse, DatabaseError."""
@@ -141,8 +142,8 @@ class Survey:
                 self.directory = resolver.Directory(self.options.nameserver)
             except resolver.Missing as error:
                 no_dns = [Finding("dns", UNCHECKED, str(error),
-                                  "dnf install python3-dns, apt install python3-dnspython, or pip install dnspython; "
-                                  "or check without it: --only smtp")]
+                                  "dnf install python3-dns, apt install python3-dnspython, or "
+                                  "pip install dnspython; or check without it: --only smtp")]
         server = self._check_server()
         domains = self.domains if {"smtp", "dns", "loop"} & set(self.options.parts) else []
         verdicts = [None] * len(domains)
@@ -161,8 +162,8 @@ class Survey:
         if self.about_host:
             configuration = self.host.configuration
             if not configuration.enabled:
-                verdict.findings.append(Finding("files", NOTE, "MX backup is disabled: the rules are not in force",
-                                                "mxbackup enable"))
+                verdict.findings.append(Finding(
+                    "files", NOTE, "MX backup is disabled: no rule is in force", "run: mxbackup enable"))
             if "files" in self.options.parts:
                 verdict.findings += files.check(self.host)
             if "loop" in self.options.parts and configuration.smart_host:
@@ -212,8 +213,9 @@ class Survey:
         covered = any(self.own_rules.get(parent) == "DOMAIN" for parent in parents)
         message = self._message(domain) if self.options.send else None
         verdict.findings += relay.check_domain(
-            self.server, domain, verdict.kind, self.courtesy, deadline, self._transcript(verdict), self.relays,
-            self.answers.inside and not self.options.outside, message, covered, self._remedy(domain))
+            self.server, domain, verdict.kind, self.courtesy, deadline, self._transcript(verdict),
+            self.relays, self.answers.inside and not self.options.outside, message, covered,
+            self._remedy(domain))
 
     def _remedy(self, domain):
         """Return what to do about a server that refuses mail for `domain`."""
@@ -221,7 +223,7 @@ class Survey:
             return f"there: mxbackup add {domain}, and look at mxbackup status"
         if not self.host.configuration.enabled:
             return "run: mxbackup enable"
-        return "see that the mail files are right (mxbackup check --only files), and that the server reads these"
+        return "see that the mail files are right (mxbackup check --only files), and are the server's"
 
     def _message(self, domain):
         from email.utils import formatdate, make_msgid

@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def state(self):
-        """FAULT if there is one, else UNCHECKED if something, or everything, could not be checked, else GOOD."""
+        """FAULT if there is one, else UNCHECKED if something or everything was not checked, else GOOD."""
         levels = {finding.level for finding in self.findings}
         return FAULT if FAULT in levels else UNCHECKED if UNCHECKED in levels or not levels else GOOD
 
