@@ -151,6 +151,7 @@ def test_without_a_sound_list_a_short_one_serves_with_a_warning(monkeypatch, tmp
         (tmp_path / "list").write_bytes(content)
     monkeypatch.setattr(publicsuffix, "LIST", str(tmp_path / "list"))
     monkeypatch.setattr(publicsuffix, "_text", None)
+    monkeypatch.setattr(publicsuffix, "_source", None)
     assert publicsuffix.is_public_suffix("co.uk") and publicsuffix.is_public_suffix("any.ck")
     assert not publicsuffix.is_public_suffix("smithnet.com") and not publicsuffix.is_public_suffix("www.ck")
     assert "publicsuffix" in publicsuffix.warning()
@@ -165,3 +166,23 @@ def test_without_the_idna_package_a_name_that_is_not_ascii_is_refused_with_the_w
     monkeypatch.setattr(esmith, "distribution", fake, raising=False)
     with pytest.raises(RuleError, match="python3-idna"):
         rules.parse_name("straße.de")
+
+
+def test_every_rule_of_the_distributions_list_is_known():
+    listed, children = set(), set()
+    with open(publicsuffix.source(), encoding="utf-8") as lines:
+        text = [line.strip() for line in lines if line.strip() and not line.startswith("//")]
+    for rule in text:
+        if not rule.startswith("!"):
+            name = rule.replace("*.", "any.").encode("idna").decode()
+            listed.add(name)
+            children.add("some-name." + name)
+    assert len(listed) > 8000
+    assert set(publicsuffix.among(sorted(listed))) == listed
+    exceptions = {rule[1:] for rule in text if rule.startswith("!")}
+    wild = {rule[2:] for rule in text if rule.startswith("*.")}
+    assert set(publicsuffix.among(sorted(children | exceptions))) == {
+        name for name in children if name.partition(".")[2] in wild}
+    # One by one it is another way, through the text of the list.
+    for name in sorted(listed)[::97]:
+        assert publicsuffix.is_public_suffix(name) and not publicsuffix.is_public_suffix("a.b." + name)
