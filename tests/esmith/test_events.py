@@ -80,6 +80,12 @@ def test_python_handlers_run_as_if_started(host):
             ["at exit"],
         ),
         ("import time\nprint('no newline', end='')\n", "", ["no newline"]),
+        (
+            "import threading, time\n"
+            "threading.Thread(target=lambda: (time.sleep(0.2), print('from a thread'))).start()\n",
+            "",
+            ["from a thread"],
+        ),
     ],
 )
 def test_the_exit_of_a_python_handler(host, text, status, said):

@@ -166,7 +166,7 @@ def test_refused(tree, text, message):
     )
     path = fragment(tree, "good\n", "05good") and fragment(tree, text)
     tree.write("/out/file", "kept\n")
-    seconds = "2" if "longer" in message else "30"
+    seconds = "3" if "longer" in message else "30"
     result = expand(tree, ESMITH_FRAGMENT_SECONDS=seconds)
     assert result.returncode == 1
     assert str(path) in result.stderr and message in result.stderr
@@ -516,15 +516,18 @@ def test_killed_at_random_moments_the_output_is_whole(tree):
     generation(1)
     start = time.monotonic()
     assert expand(tree).returncode == 0
-    whole_run = time.monotonic() - start
+    longest = time.monotonic() - start
     seen = {1}
     killed = 0
     for round_ in range(300):
         generation(round_ % 2)
         process = subprocess.Popen([EXPAND, "/out/file"], env=tree.environment)
-        time.sleep(random.uniform(0, whole_run))
+        time.sleep(random.uniform(0, longest))
         process.send_signal(signal.SIGKILL)
-        killed += process.wait(60) != 0
+        ended = process.wait(60)
+        killed += ended != 0
+        # However busy the machine is: some are killed, and some just about finish.
+        longest *= 1.04 if ended else 0.92
         output = tree.read("/out/file")
         assert output in (expected[0], expected[1])
         seen.add(int(output[output.index(" ") + 1]))

@@ -67,9 +67,19 @@ def _interpret(path, arguments, source):
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        if "threading" in sys.modules:
+            _join_threads()
         atexit._run_exitfuncs()
         _flush()
         os._exit(status & 0xFF)
+
+
+def _join_threads():
+    import threading
+
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
 
 
 def _flush():
