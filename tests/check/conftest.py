@@ -27,9 +27,9 @@ def sme_mailfront(sme, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def sme_qpsmtpd(sme, tmp_path_factory):
+def sme_qpsmtpd(sme):
     """qpsmtpd on that host's rcpthosts: (host, port), and the maildir that gets its messages."""
-    with qpsmtpd(sme / "/var/qmail/control/rcpthosts", tmp_path_factory.mktemp("qpsmtpd")) as server:
+    with qpsmtpd(sme / "/var/qmail/control/rcpthosts") as server:
         yield server
 
 

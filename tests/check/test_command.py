@@ -134,11 +134,21 @@ def outside(*arguments, **environment):
     (["--server", "127.0.0.1", "--timeout", "nan", "a.org"], "a time limit is more than 0"),
     (["--server", "127.0.0.1", "-j", "1000", "a.org"], "1 to 64 domains can be checked at once"),
     (["--server", "127.0.0.1", "--mail", "a@b.org", "a.org"], "--mail goes with --changes"),
+    (["--server", "127.0.0.1", "--changes", "--only", "smtp", "a.org"], "--changes goes without --only"),
+    (["--server", "127.0.0.1", "--only", "files", "a.org"], "are looked at on the host itself"),
 ])
 def test_what_cannot_be_meant_is_refused(arguments, message):
     done = outside(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mxbackup: ") and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_server_with_an_ipv6_address(sme):
+    with mailfront.start(sme / "/var/qmail/control", "::1") as server:
+        done = outside("-v", "--only", "smtp", "--as", "<>", "--server", f"[::1]:{server.address[1]}",
+                       "smithnet.com")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nEHLO [IPv6:::1]\n" in done.stdout
 
 
 def test_a_server_that_has_no_address(tmp_path):

@@ -118,6 +118,10 @@ def test_a_refusal_by_ones_own_server_while_disabled_says_how_to_enable(backup):
     assert fault[2] == "run: mxbackup enable"
 
 
+def test_without_a_smart_host_there_is_no_loop(backup):
+    assert loop(backup) == [("good", "no smart host is set: mail goes out by DNS")]
+
+
 @pytest.fixture
 def smart(backup):
     """That host with the smart host smtp.provider.net."""

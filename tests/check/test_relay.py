@@ -129,10 +129,9 @@ def test_a_private_network_is_no_outside(world, control):
     assert f"from here ({PRIMARY}), an address that it may let relay" in done.stdout
 
 
-def test_qpsmtpd_that_lets_loopback_relay_is_recognised(sme, tmp_path):
-    plugins = ("relay", "rcpt_ok")
-    with qpsmtpd(sme / "/var/qmail/control/rcpthosts", tmp_path, plugins) as (address, _):
-        (tmp_path / "relayclients").write_text("127.0.0.\n")
+def test_qpsmtpd_that_lets_loopback_relay_is_recognised(sme):
+    rcpthosts = sme / "/var/qmail/control/rcpthosts"
+    with qpsmtpd(rcpthosts, ("relay", "rcpt_ok"), relayclients="127.0.0.") as (address, _):
         status, server, _ = check(address)
     assert (status, server["state"]) == (2, UNCHECKED)
 

@@ -25,4 +25,6 @@ def run_and_compare(domains=None, progress=None, **options):
             changed = store.save(own, todo.own_rules)
         except OSError as error:
             trouble = f"{store.PATH}: the verdicts are not stored: {error.strerror}"
+    else:
+        trouble = "the verdicts are not stored: they are not on all of this host's own server"
     return verdicts, changed, trouble

@@ -62,6 +62,8 @@ def run(options):
     """Check what the command line says, print the verdicts, return the exit status."""
     if options.mail and not options.changes:
         raise WrongUse("--mail goes with --changes")
+    if options.changes and options.only:
+        raise WrongUse("--changes goes without --only: verdicts on a part are not stored")
     mail_to = options.mail and parse_sender(options.mail)
     many = sys.stderr.isatty() and not options.json
     verdicts, changed, trouble = check.run_and_compare(

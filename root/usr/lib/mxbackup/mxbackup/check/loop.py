@@ -42,14 +42,17 @@ def route(table, host):
 def check(domain, kind, smart_host, tables, exchangers, smart_addresses):
     """Follow mail for `domain` on its way out; return findings.
 
-    `tables` is what routes() returned, `exchangers` what exchangers.check() did, `smart_addresses` a set of
-    addresses of `smart_host` as network.parse_address returns them.
+    `smart_host` is "" where none is set. `tables` is what routes() returned, `exchangers` what
+    exchangers.check() did, `smart_addresses` a set of addresses as network.parse_address returns them.
     """
     findings = []
 
     def found(level, text, remedy=""):
         findings.append(Finding("loop", level, text, remedy))
 
+    if not smart_host:
+        found(GOOD, "no smart host is set: mail goes out by DNS")
+        return findings
     for path, table in tables.items():
         for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):
             relay = route(table, host)

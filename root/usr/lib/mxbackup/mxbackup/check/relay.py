@@ -170,7 +170,9 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     primarys_business = (f"user%{STRANGER}@{domain}", f"{STRANGER}!user@{domain}")
     recipients = [postmaster]
     if not (relays and inside):
-        recipients += [stranger_below, *routed, *primarys_business]
+        # A path has 256 octets at most, with its angle brackets (RFC 5321, 4.5.3.1.3).
+        recipients += [address for address in (stranger_below, *routed, *primarys_business)
+                       if len(address) <= 254]
     answers = ask(server, recipients, courtesy, deadline, transcript, message)
     findings = []
 

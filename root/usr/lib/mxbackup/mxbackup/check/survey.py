@@ -88,6 +88,8 @@ class Survey:
         addresses = self._server_addresses()
         self.here = any(map(is_local, addresses))
         self.about_host = self.here and self.host is not None
+        if not self.about_host and set(options.parts) <= {"files", "loop"}:
+            raise WrongUse("the mail files and the way out are looked at on the host itself, as root there")
         self.identity = self._identity(addresses)
         self.courtesy = self._courtesy()
         self.directory = None
@@ -199,7 +201,7 @@ class Survey:
                 verdict.findings += findings
         if "smtp" in self.options.parts:
             self._check_dialogue(verdict, deadline)
-        if "loop" in self.options.parts and self.about_host and self.host.configuration.smart_host:
+        if "loop" in self.options.parts and self.about_host:
             verdict.findings += loop.check(
                 domain, kind, self.host.configuration.smart_host, self.tables, found, self.smart_addresses)
         return verdict
