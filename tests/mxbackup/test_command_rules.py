@@ -1,6 +1,8 @@
 """`mxbackup add`, `remove`, `list`, `enable` and `disable`, as an administrator types them."""
 
 import json
+import os
+import pty
 import shutil
 import subprocess
 
@@ -167,6 +169,18 @@ def test_two_lines_that_contradict_each_other_are_refused(mxbackup):
     assert "standard input line 5: A.org.: is a DOMAIN here and a HOST in line 1" in done.stderr
     assert mxbackup("add", "-", input="b.org\n.b.org\nb.org\n").returncode == 0
     assert mxbackup.record() == "service|name|b.org,1|status|enabled"
+
+
+def test_a_long_list_shows_its_progress_on_a_terminal(mxbackup, tmp_path):
+    (tmp_path / "list").write_text("".join(f"n{number}.example.org\n" for number in range(6000)))
+    ours, theirs = pty.openpty()
+    done = subprocess.run([ROOT / "usr/sbin/mxbackup", "add", "--from-file", tmp_path / "list"], stderr=theirs,
+                          stdout=subprocess.PIPE, text=True, env=mxbackup.host.environment)
+    assert (done.returncode, done.stdout) == (0, "6000 rules added\n")
+    told = os.read(ours, 10000).decode()
+    assert "6000 rules read" in told and "6000 rules checked" in told and "the record is saved" in told
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize("path", ["missing", "."])

@@ -153,6 +153,12 @@ def test_a_dry_run_shows_the_diff_of_each_file(live):
     }
 
 
+def test_a_dry_run_tells_of_qmails_second_list(live):
+    names = "".join(f"n{number}.example.org\n" for number in range(60))
+    done = live.run("mxbackup", "add", "-", "--dry-run", input=names)
+    assert "The last 11 names go to /var/qmail/control/morercpthosts, compiled" in done.stdout
+
+
 def test_a_dry_run_tells_which_file_cannot_be_made(live):
     live.write(
         "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/90broken", "{# jinja2 #}{{ 1/0 }}\n"
@@ -180,7 +186,7 @@ def test_export_and_import_are_a_round_trip(live, tmp_path):
 def test_import_adds_and_replace_replaces_in_one_write(live):
     assert live.run("mxbackup", "import", input="a.org,DOMAIN\nsmithnet.com\n").returncode == 0
     assert live.record() == "service|name|smithnet.com,1,a.org,1|status|enabled"
-    done = live.run("mxbackup", "import", "--replace", input="smithnet.com\nb.org\n")
+    done = live.run("mxbackup", "import", "--replace", input="smithnet.com,HOST\nb.org\n")
     assert (
         done.returncode == 0
         and "a.org: removed" in done.stdout
@@ -273,3 +279,20 @@ def test_under_the_perl_engine_a_failed_event_is_told(perl_host):
     perl_host.write(f"/etc/e-smith/templates{RCPTHOSTS}/90core", "{ die 'broken' }\n")
     done = perl_host.run("mxbackup", "remove", "smithnet.com")
     assert done.returncode == 1 and f"mxbackup: {RCPTHOSTS} is older than the database" in done.stderr
+
+
+def test_under_the_perl_engine_the_event_takes_lists_of_older_methods_over(perl_host):
+    perl_host.write(QANDD, "# Quick and Dirty\nsmithnet.com\n.smithnet.com\n")
+    assert perl_host.run("mxbackup", "add", "mail.bar.org").returncode == 0
+    assert not (perl_host / QANDD).exists()
+    assert perl_host.run("mxbackup", "list", "--names").stdout == "smithnet.com\nmail.bar.org\n"
+    lines = [line for line in perl_host.read(RCPTHOSTS).splitlines() if not line.startswith("#")]
+    assert lines == ["doecom.net", "smithnet.com", ".smithnet.com", "mail.bar.org", "z.example"]
+
+
+def test_under_the_perl_engine_a_perl_fragment_that_hides_ours_fails_the_event(perl_host):
+    perl_host.write(QANDD, "{ $OUT = 'a.org' }\n")
+    done = perl_host.run("mxbackup", "add", "mail.bar.org")
+    assert done.returncode == 1 and "the record is saved" in done.stderr
+    assert f"{RCPTHOSTS} is older than the database" in done.stderr
+    assert "a.org" in perl_host.read(RCPTHOSTS) and (perl_host / QANDD).exists()

@@ -41,12 +41,13 @@ def compiled_names(kinds):
     `kinds`: dict name -> kind, in output order.
     """
     names = beyond(kinds)
-    if not names or _shared():
+    if not names or is_shared():
         return frozenset()
     return compiled().intersection(names)
 
 
-def _shared():
+def is_shared():
+    """Tell whether another server reads the same `rcpthosts` fragment, so that all names have to stay (bool)."""
     """Tell whether `rcpthosts` is also read by a server that cannot read the compiled list (bool)."""
     global _perl_reads
     if os.path.isfile(rooted(OTHER_RCPTHOSTS)):
@@ -114,7 +115,7 @@ class Update:
     def __init__(self, kinds, say):
         self._kinds = kinds
         self._say = say
-        self._wanted = [] if _shared() else beyond(kinds)
+        self._wanted = [] if is_shared() else beyond(kinds)
         self._folder = None
         self.well = True
 

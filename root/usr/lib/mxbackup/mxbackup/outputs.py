@@ -4,6 +4,7 @@ Under our engine a file is compared with its whole template, rendered in memory.
 whose other fragments only Perl can run, our own lines are looked for in the file.
 """
 
+import os
 from collections import namedtuple
 
 from esmith.errors import EsmithError
@@ -53,6 +54,15 @@ def _reason(target, db, configuration):
         now.decode("utf-8", "replace").split("\n")
     )
     return "lacks the rules: a custom fragment hides ours" if lacking else ""
+
+
+def compiled_later(db):
+    """Return how many names (int) the event takes out of `rcpthosts` again, into qmail's compiled list."""
+    kinds = targets.kinds(record.load(db))
+    here = os.path.isdir(rooted(morercpthosts.CONTROL))
+    if not here or morercpthosts.is_shared() or morercpthosts.compiler() is None:
+        return 0
+    return len(set(morercpthosts.beyond(kinds)).difference(morercpthosts.compiled_names(kinds)))
 
 
 def difference(target, db):

@@ -5,7 +5,7 @@ import sys
 
 from esmith.database import Database
 from esmith.errors import EsmithError
-from mxbackup import outputs, record, targets
+from mxbackup import morercpthosts, outputs, record, targets
 from mxbackup.commands import printable
 from mxbackup.commands.lists import LONG, SHOWN, progress
 from mxbackup.rulelist import as_objects
@@ -106,7 +106,7 @@ def _complain(failure, old):
     )
     for state in old:
         sys.stderr.write("mxbackup: %s %s\n" % (state.path, printable(state.reason)))
-    sys.stderr.write("mxbackup: when that is mended, run: signal-event %s\n" % outputs.EVENT)
+    sys.stderr.write("mxbackup: 'mxbackup status' tells more; then run: signal-event %s\n" % outputs.EVENT)
 
 
 def _preview(db, before, facts, compare):
@@ -123,5 +123,8 @@ def _preview(db, before, facts, compare):
             difference = "%s: cannot be made: %s" % (target.path, error)
         facts["files"][target.path] = difference
         lines += difference.splitlines()
+    more = outputs.compiled_later(db) if compare else 0
+    if more:
+        lines.append("The last %d names go to %s, compiled, and not here." % (more, morercpthosts.LIST))
     lines.append("Nothing was written.")
     return lines

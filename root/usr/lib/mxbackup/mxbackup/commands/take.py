@@ -1,7 +1,7 @@
 """Read rules from a file that 'mxbackup export' wrote, or from any list as 'mxbackup add --from-file'
 takes.
 
-The rules are added to those that are there, and the kind in the file counts; with --replace, the file's
+The rules are added to those that are there, and a kind in the file counts; with --replace, the file's
 rules are the only ones afterwards. All are checked first: where one is refused, nothing is changed. The
 status stays as it is.
 """
@@ -29,7 +29,6 @@ def run(options):
     if options.replace and not entries and not refusals:
         # An empty pipe must not take all rules away.
         raise WrongUse("the list holds no rule; nothing was changed ('mxbackup remove' removes rules)")
-    kinds = {} if options.replace else record.load().rules.kinds
-    rules = lists.resolve(entries, refusals, None, kinds)
+    rules = lists.resolve(entries, refusals, None, record.load().rules.kinds)
     edit = record.replace if options.replace else record.add
     return change.carry_out(options, lambda db: edit(rules, db), change.describe)
