@@ -1,0 +1,70 @@
+"""The README's sessions: what it says was typed, and what it says came out."""
+
+import contextlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from sandbox import CHECKOUT
+
+sys.path[:0] = [str(CHECKOUT / "demo"), str(CHECKOUT / "tests/check")]
+
+import hosts
+import mailfront
+import world
+
+HOST, FRIEND = "    [root@sme]# ", "    [friend@elsewhere]$ "
+
+
+def sessions(text):
+    """Yield (prompt, command, output lines) for each command that the document `text` shows."""
+    current = None
+    for line in text.splitlines() + [""]:
+        prompt = next((p for p in (HOST, FRIEND) if line.startswith(p)), None)
+        if current and (prompt or not line.startswith("    ")):
+            yield current
+            current = None
+        if prompt:
+            current = (prompt, line[len(prompt):], [])
+        elif current:
+            current[2].append(line[4:])
+
+
+class Replay:
+    """A fresh host and its friend elsewhere, where the commands are typed again; `dist` has the packages."""
+
+    def __init__(self, dist):
+        self.dist = pathlib.Path(dist)
+        self.host = hosts.ThrowawayHost()
+        self.host.path("/var/qmail/control").mkdir(parents=True)
+
+    def type(self, prompt, command):
+        """Type `command` at `prompt`; returns its output's lines."""
+        if prompt == FRIEND:
+            output = self.friend(command.partition("mxbackup check ")[2].split())
+        elif command.startswith("rpm -Uvh"):
+            output = self.host.install(self.dist)[2]
+        else:
+            output = self.host.run(["sh", "-c", command])[1]
+        # Debian's rpm adds that it is not Debian's package manager.
+        return [line.rstrip() for line in output.splitlines() if line.strip() and not line.startswith("rpm: ")]
+
+    def friend(self, arguments):
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            internet = world.World(pathlib.Path(folder))
+            stack.callback(internet.stop)
+            internet.start_dns()
+            control = self.host.path("/var/qmail/control")
+            for address, name in (world.SERVER, "sme.doecom.net"), (world.PRIMARY, "mail.smithnet.com"):
+                stack.enter_context(mailfront.start(control, address, 25, name, inside=internet.server))
+            return internet.check(*arguments).stdout
+
+    def close(self):
+        self.host.close()
+
+
+def packages(folder):
+    """Build the packages into `folder`."""
+    subprocess.run([str(CHECKOUT / "packaging/build-rpms"), "--worktree", str(folder)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
