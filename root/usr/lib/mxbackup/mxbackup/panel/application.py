@@ -2,6 +2,7 @@
 
 import re
 import sys
+from math import ceil
 from os.path import dirname
 from urllib.parse import parse_qsl, urlencode
 
@@ -499,10 +500,10 @@ class Panel:
         query = self._enter()
         found = verdicts.load(self._lexicon)
         names = [name for name in record.load().rules.kinds
-                 if name in found and query.get("name", name) == name]
+                 if name in found and query.get("name", name) == name][:CHECK_ROWS]
         if verdicts.SERVER in found:
-            names.insert(0, verdicts.SERVER)
-        rows = [Row(name, "", found[name]) for name in names[:CHECK_ROWS]]
+            names.append(verdicts.SERVER)
+        rows = [Row(name, "", found[name]) for name in names]
         return self._page("check", said=self._said(), rows=rows)
 
     # The login of the panel's own door
@@ -531,7 +532,7 @@ class Panel:
             return self._login_page(500, self._lexicon("ERR_500"))
         if session:
             return self._redirect("/", cookie=session)
-        seconds = int(wait) + 1
+        seconds = ceil(wait)
         answer = self._login_page(403 if tried else 429, self._lexicon(
             "LOGIN_WRONG" if tried else "LOGIN_WAIT", seconds=seconds))
         answer.set_header("Retry-After", str(seconds))

@@ -68,7 +68,9 @@ class Server(ThreadingMixIn, WSGIServer):
             pass  # the application refuses it too, with a page
         with self._lock:
             self._since[connection] = None
-        return self._application(environ, start_response)
+        # Without it the answer would name the version of Python.
+        return self._application(environ, lambda status, headers, *rest: start_response(
+            status, headers + [("Server", "mxbackup")], *rest))
 
     def process_request(self, request, client_address):
         """Find a place for a new connection, at the cost of one that is too slow."""

@@ -12,14 +12,14 @@ JOBS = 4
 class Found:
     """The last verdict on a rule as a page shows it.
 
-    `level` gives the colour, `word` (an entry) stands beside it, `reasons` (list of str, English) tell what
-    is wrong and what to do, `when` (str) is the day and time in the reader's form.
+    `level` gives the colour, `word` (an entry) stands beside it, `reasons` tell what is wrong and what to do
+    (pairs of str, English), `when` (str) is the day and time in the reader's form.
     """
 
     def __init__(self, verdict, time_format):
         self.level, self.word = STATES.get(verdict.get("state"), STATES["unchecked"])
         self.reasons = [
-            finding.get("text", "") + (" (%s)" % finding["remedy"] if finding.get("remedy") else "")
+            (finding.get("text", ""), finding.get("remedy", ""))
             for finding in verdict.get("findings", ()) if finding.get("level") in ("fault", "unchecked")
         ]
         checked = verdict.get("checked")
