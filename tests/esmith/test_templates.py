@@ -153,7 +153,7 @@ BAD = {
     "a sleep without end": (HEAD + "{{ use('time').sleep(1000) }}\n", "line 2: it takes longer than"),
     "an output without end": (
         HEAD + "{% for i in use('itertools').count() %}{{ big.p }}{% endfor %}\n",
-        "more than 256 MiB",
+        "line 2: it gives more than 64 MiB",
     ),
 }
 

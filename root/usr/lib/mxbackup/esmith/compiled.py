@@ -132,7 +132,7 @@ class Fragment:
         self._code = code
 
     def pieces(self, names):
-        """Return an iterator of str, what the fragment gives; `names` is a fragments.Names."""
+        """Return a generator of str, what the fragment gives; `names` is a fragments.Names."""
         if not self._simple:
             return _jinja2_pieces(self._code, names)
         environment = _Environment()
@@ -266,7 +266,7 @@ def _is_simple(tree, jinja2_names):
 
 
 def _jinja2_pieces(code, names):
-    """Return an iterator of str: what `code` gives on the whole of Jinja2."""
+    """Return a generator of str: what `code` gives on the whole of Jinja2."""
     environment = _environment()
     from jinja2.runtime import Context, missing
 

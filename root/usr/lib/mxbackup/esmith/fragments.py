@@ -19,7 +19,9 @@ MARK = b"{# jinja2"
 
 # Seconds that one fragment may take, and bytes that it may give.
 TIME_LIMIT = 30
-SIZE_LIMIT = 256 << 20
+SIZE_LIMIT = 64 << 20
+# So many pieces are joined at a time: a list of many small ones takes far more memory than their text.
+_PIECES = 1 << 16
 
 
 def time_limit():
@@ -283,14 +285,20 @@ def _run(path, text, names):
     try:
         with _Clock():
             fragment = compiled.load(path, text, names.keep)
+            blocks = []
             pieces = []
             size = 0
-            for piece in fragment.pieces(names):
+            running = fragment.pieces(names)
+            for piece in running:
                 pieces.append(piece)
                 size += len(piece)
                 if size > SIZE_LIMIT:
-                    raise TemplateError("it gives more than {} MiB".format(SIZE_LIMIT >> 20))
-            return "".join(pieces).encode("utf-8", "surrogateescape")
+                    # Raised within the fragment, to be told with its line.
+                    running.throw(TemplateError("it gives more than {} MiB".format(SIZE_LIMIT >> 20)))
+                if len(pieces) == _PIECES:
+                    blocks.append("".join(pieces))
+                    pieces.clear()
+            return "".join(blocks + pieces).encode("utf-8", "surrogateescape")
     except (Exception, SystemExit, _TimeUp) as error:
         if fragment is None and isinstance(error, TemplateError):
             raise
