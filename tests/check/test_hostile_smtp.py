@@ -5,6 +5,7 @@ import json
 import resource
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -176,6 +177,23 @@ def test_a_busy_server_is_asked_again():
     with tcp(busy_once) as address:
         _, verdicts, _ = check(address, "smithnet.com", seconds=5)
     assert [verdict["state"] for verdict in verdicts.values()] == ["good", "fault"]
+
+
+def test_no_more_domains_are_checked_at_once_than_asked_for():
+    under_way, most, lock = [0], [0], threading.Lock()
+
+    def counting(connection):
+        with lock:
+            under_way[0] += 1
+            most[0] = max(most[0], under_way[0])
+        time.sleep(0.05)
+        with lock:
+            under_way[0] -= 1
+        obedient(rcpt=b"550 no\r\n")(connection)
+
+    with tcp(counting) as address:
+        check(address, "-j", "3", *(f"domain{n}.org" for n in range(15)), seconds=10)
+    assert most[0] == 3
 
 
 def test_no_connection_is_said_once_and_costs_nothing(free_port):

@@ -125,9 +125,20 @@ def test_the_primarys_name_server_tells_of_the_backup(world):
         "--server", "mail.doecom.net", "--nameserver", "1.2.3.4", "--only", "dns", "smithnet.com", "-v")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
+        "Using domain server:\nName: 1.2.3.4\nAddress: 1.2.3.4#53\nAliases: \n\n"
+        "smithnet.com mail is handled by 0 mail.smithnet.com.\n"
+        "smithnet.com mail is handled by 5 mail.doecom.net.\n"
         "GOOD       smithnet.com\n"
         "    note, dns: port 25 of the primary, mail.smithnet.com (100.99.98.97), answers\n"
         "1 domain: 1 good, 0 with a fault, 0 not fully checked\n")
+
+
+def test_a_domains_own_name_servers_are_asked_as_in_the_how_to(world):
+    """`host -t mx cw.com`."""
+    done = world.check("--server", "mail.doecom.net", "--only", "dns", "cw.com", "-v")
+    assert ("cw.com mail is handled by 10 mail49.messagelabs.com.\n"
+            "cw.com mail is handled by 20 mail14.messagelabs.com.\n") in done.stdout
+    assert done.returncode == 1 and "mail.doecom.net is not among its MXs" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("--as", "admin@anything.other.org")])

@@ -21,6 +21,7 @@ HEAD = "$ORIGIN {zone}.\n$TTL 60\n@ SOA ns admin 1 60 60 60 60\n@ NS ns\nns A " 
 ZONES = {
     "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\n",
     "smithnet.com": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\nwww CNAME @\n",
+    "cw.com": "@ MX 20 mail14.messagelabs.com.\n@ MX 10 mail49.messagelabs.com.\n",
     "byaddress.org": f"@ MX 0 mail\n@ MX 20 backup\nmail A {PRIMARY}\nbackup A {SERVER}\n",
     "without-us.org": f"@ MX 0 mail\nmail A {PRIMARY}\n",
     "we-are-first.org": f"@ MX 5 mail.doecom.net.\n@ MX 10 mail\nmail A {PRIMARY}\n",

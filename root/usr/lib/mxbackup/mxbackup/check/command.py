@@ -52,7 +52,7 @@ def add_arguments(parser):
                         help="domains at once (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="for monitoring")
     parser.add_argument("-v", "--verbose", action="store_true",
-                        help="the dialogues as telnet shows them, and notes")
+                        help="the dialogues as telnet and host show them, and notes")
     parser.add_argument("--changes", action="store_true",
                         help="log what changed in the host's own verdicts, and print only that")
     parser.add_argument("--mail", metavar="ADDRESS", help="with --changes: mail them to ADDRESS as well")

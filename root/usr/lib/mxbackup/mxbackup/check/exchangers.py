@@ -3,7 +3,7 @@
 import socket
 from collections import namedtuple
 
-from .network import at_home, is_local, parse_address
+from .network import at_home, is_local, parse_address, printable
 from .resolver import Circle, DNSError, Nonexistent, ask
 from .smtp import PORT as SMTP_PORT
 from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
@@ -34,10 +34,11 @@ class Identity:
             for address in addresses)
 
 
-def check(domain, identity, directory, deadline, knock=True):
+def check(domain, identity, directory, deadline, transcript, knock=True):
     """Look at the MX records of `domain`; return (findings, exchangers).
 
-    `knock` tells whether to see if the primary answers.
+    `transcript`, a list, gets the lines that host(1) would show. `knock` tells whether to see if the primary
+    answers.
     `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
     """
     findings = []
@@ -46,7 +47,7 @@ def check(domain, identity, directory, deadline, knock=True):
         findings.append(Finding("dns", level, text, remedy))
 
     try:
-        records = _records(domain, directory, deadline, found)
+        records = _records(domain, directory, deadline, transcript, found)
     except Nonexistent:
         found(FAULT, *_nonexistent(domain))
         return findings, []
@@ -89,18 +90,31 @@ def _nonexistent(domain):
     return f"{domain} does not exist in DNS", "look at the spelling, or have it added there"
 
 
+def _as_host_shows(domain, answer):
+    """Return the lines (list of str) that `host -t mx` shows of an Answer."""
+    if answer.rcode != "NOERROR":
+        return [f"Host {domain} not found: {answer.rcode}"]
+    alias = [f"{domain} is an alias for {answer.alias}."] * bool(answer.alias)
+    owner = answer.alias or domain
+    lines = [f"{owner} mail is handled by {preference} {name}." for preference, name in answer.records]
+    return [printable(line) for line in alias + (lines or [f"{owner} has no MX record"])]
+
+
 def _list(records):
     shown = ", ".join(f"{name} ({preference})" for preference, name in records[:MOST_EXCHANGERS])
     return shown + (", ..." if len(records) > MOST_EXCHANGERS else "")
 
 
-def _records(domain, directory, deadline, found):
+def _records(domain, directory, deadline, transcript, found):
     """Return the MX records [(preference, name), ...] of the first name server that answers."""
     first, trouble = None, None
     servers = directory.of(domain, deadline)
     for server in servers:
         try:
+            transcript += ["Using domain server:", f"Name: {server.host}",
+                           f"Address: {server.host}#{server.port}", "Aliases: ", ""]
             answer = ask(server, domain, "MX", deadline)
+            transcript += _as_host_shows(domain, answer)
             if answer.rcode not in ("NOERROR", "NXDOMAIN"):
                 raise DNSError(f"{server}, asked for MX of {domain}: {answer.rcode}")
             if not answer.authoritative and not answer.records:

@@ -142,7 +142,7 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
                                               f"{answers[put_off[0]]}"))
     plain = answers[WITHOUT_DOMAIN]
     if plain and plain.accepted and not taken:
-        # qmail's rcpthosts.c and qpsmtpd's rcpt_ok both let it through, for a mailbox of the server's own.
+        # qmail's rcpthosts.c lets it through: presumably a mailbox of the server's own.
         findings.append(Finding("smtp", NOTE, f"it takes <{WITHOUT_DOMAIN}>, which has no domain, "
                                               "for a mailbox of its own"))
     if answers.tls_trouble:

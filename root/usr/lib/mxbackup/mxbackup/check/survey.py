@@ -196,7 +196,7 @@ class Survey:
         if self.directory:
             findings, found = exchangers.check(
                 domain, self.identity, self.directory, deadline.within(self.options.seconds * DNS_SHARE),
-                knock="dns" in self.options.parts)
+                self._transcript(verdict), knock="dns" in self.options.parts)
             if "dns" in self.options.parts:
                 verdict.findings += findings
         if "smtp" in self.options.parts:

@@ -29,7 +29,7 @@ class Verdict:
     name        str: the domain as an A-label name, or the server's name
     kind        str: "HOST", "DOMAIN", "" where it is not known, "SERVER"
     findings    list of Finding
-    transcript  list of str: the SMTP dialogues, as telnet shows them
+    transcript  list of str: the questions to DNS as host(1) shows them, the SMTP dialogues as telnet does
     """
 
     def __init__(self, name, kind, findings=(), transcript=()):
