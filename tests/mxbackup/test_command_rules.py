@@ -174,8 +174,10 @@ def test_two_lines_that_contradict_each_other_are_refused(mxbackup):
 def test_a_long_list_shows_its_progress_on_a_terminal(mxbackup, tmp_path):
     (tmp_path / "list").write_text("".join(f"n{number}.example.org\n" for number in range(6000)))
     ours, theirs = pty.openpty()
-    done = subprocess.run([ROOT / "usr/sbin/mxbackup", "add", "--from-file", tmp_path / "list"], stderr=theirs,
-                          stdout=subprocess.PIPE, text=True, env=mxbackup.host.environment)
+    command = [ROOT / "usr/sbin/mxbackup", "add", "--from-file", tmp_path / "list"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=theirs, text=True, env=mxbackup.host.environment
+    )
     assert (done.returncode, done.stdout) == (0, "6000 rules added\n")
     told = os.read(ours, 10000).decode()
     assert "6000 rules read" in told and "6000 rules checked" in told and "the record is saved" in told

@@ -158,12 +158,14 @@ def test_an_empty_fragment_is_a_switch_and_stays(old):
     assert done.returncode == 0 and "is empty" in done.stdout and old.there(QANDD)
 
 
-def test_a_perl_fragment_keeps_its_list_which_is_taken_once(old):
+@pytest.mark.parametrize("place", [CHECK_RULES, CHECK_RULES.replace("61MXBackupDomains", "62ours"),
+                                   "/etc/e-smith/templates/var/qmail/control/rcpthosts/95theirs"])
+def test_a_perl_fragment_keeps_its_list_which_is_taken_once(old, place):
     (old / "/var/spool/smtpd/etc").mkdir(parents=True)
-    old.write(CHECK_RULES, "{ open(L, '/etc/MXBackupDomains'); }\n")
+    old.write(place, "{ open(L, '/etc/MXBackupDomains'); }\n")
     old.write(LIST, "smithnet.com\n")
     done = action(old)
-    assert "it stays" in done.stdout and old.there(LIST) and old.there(CHECK_RULES)
+    assert f"it stays, for {place} reads it" in done.stdout and old.there(LIST) and old.there(place)
     assert old.record() == "service|name|smithnet.com,1|status|enabled"
     old.run("mxbackup", "remove", "smithnet.com", "--no-update")
     assert LIST + ":" not in action(old).stdout
@@ -171,7 +173,7 @@ def test_a_perl_fragment_keeps_its_list_which_is_taken_once(old):
     old.write(LIST, "smithnet.com\nfoo.org\n")
     action(old)
     assert "foo.org,1" in old.record()
-    (old / CHECK_RULES).unlink()
+    (old / place).unlink()
     action(old)
     assert not old.there(LIST)
 

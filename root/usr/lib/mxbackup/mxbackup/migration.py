@@ -22,6 +22,7 @@ from mxbackup import publicsuffix, record
 from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
 
 CUSTOM = "/etc/e-smith/templates-custom"
+STANDARD = "/etc/e-smith/templates"
 KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"
@@ -172,28 +173,33 @@ def _take_fragment(output, read):
 
 
 def _take_list(db, path, dry_run):
-    """Take over the list of method one. Where a Perl fragment reads it, it stays there, and is taken
-    once."""
+    """Take over the list of method one. Where a fragment reads it, it stays there, and is taken once."""
     try:
         data, found = _read(path)
-        needed = _is_needed()
-        if needed and _is_kept(path, data):
+        reader = _reader(path)
+        if reader and _is_kept(path, data):
             return None
         told = _take(db, read_list(_lines(data)), False)
-        if not needed:
+        if not reader:
             return _retire(path, data, found, told, dry_run)
         if not dry_run:
             _keep(path, data, found)
-        return Step(path, told + "; it stays, for %s reads it" % static(CHECK_RULES))
+        return Step(path, "%s; it stays, for %s reads it" % (told, reader))
     except Unreadable as error:
         return Step(path, "%s; left in place" % error, done=False)
 
 
-def _is_needed():
-    try:
-        return b"MXBackupDomains" in _read(static(CHECK_RULES))[0]
-    except (Unreadable, OSError):
-        return False
+def _reader(path):
+    """Return the path (str) of a template fragment that names the file `path`, or ""."""
+    for folder in (CUSTOM, STANDARD):
+        for place, _, names in os.walk(rooted(folder)):
+            for name in names:
+                fragment = os.path.join(place, name)
+                if os.path.isfile(fragment):
+                    with open(fragment, "rb") as stream:
+                        if path.encode() in stream.read():
+                            return folder + fragment[len(rooted(folder)):]
+    return ""
 
 
 def _drop_follower(db, path, dry_run):

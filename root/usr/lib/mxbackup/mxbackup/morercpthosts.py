@@ -47,7 +47,7 @@ def compiled_names(kinds):
 
 
 def is_shared():
-    """Tell whether another server reads the same `rcpthosts` fragment, so that all names have to stay (bool)."""
+    """Tell whether another server's `rcpthosts` has the same fragment: then all names stay there (bool)."""
     """Tell whether `rcpthosts` is also read by a server that cannot read the compiled list (bool)."""
     global _perl_reads
     if os.path.isfile(rooted(OTHER_RCPTHOSTS)):

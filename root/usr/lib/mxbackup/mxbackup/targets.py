@@ -105,7 +105,7 @@ def text(name, db=None):
 
 
 def part(text):
-    """Return where our part of a mail file's `text` (str) begins and ends (int both); no part is at its end."""
+    """Return where our part of a mail file's `text` (str) begins and ends (int both); at its end for none."""
     begin = ("\n" + text).find("\n" + COMMENT + ": the next ")
     if begin < 0:
         return len(text), len(text)
