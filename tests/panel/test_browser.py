@@ -161,6 +161,7 @@ def test_log_in_wrong_password_and_log_out(own, browser):
     assert "smithnet.com" not in browser.text
 
 
+@pytest.mark.filterwarnings("ignore:'cgi' is deprecated")  # by the distribution's bottle
 def test_an_expired_session(panel_host, browser):
     from mxbackup.panel.application import Panel
     from mxbackup.panel.server import Server

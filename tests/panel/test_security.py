@@ -31,12 +31,13 @@ def database(host):
     return host.read("/home/e-smith/db/configuration")
 
 
-@pytest.mark.parametrize("token", ["", "ffffffff-" + "0" * 40, "ffffffffffffffffffffffffffff-", "\0é-"])
-def test_no_change_without_the_right_token(door, panel_host, token):
+def test_no_change_without_the_right_token(door, panel_host):
     before = database(panel_host)
     for path, fields in CHANGES:
-        answer = door.post(path, fields, token)
+        answer = door.post(path, fields, "ffffffff-" + "0" * 40)
         assert answer.status == 403 and "Nothing was changed" in answer.text
+    for token in ("", "-", "ffffffffffffffffffffffffffff-", "\0é-", "9" * 5000):
+        assert door.post("/switch", {"to": "disabled"}, token).status == 403
     assert database(panel_host) == before
 
 
@@ -85,13 +86,12 @@ def test_every_page_carries_the_headers_that_protect_it(door):
         assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", [
-    "/nowhere", "/../../../etc/passwd", "/%2e%2e/", "/%7f", "/create/", "//evil.example/"])
-def test_an_error_page_tells_no_path_and_no_trace(door, panel_host, path):
-    answer = door.get(path)
-    assert answer.status in (400, 403, 404)
-    for secret in ("Traceback", "/usr/lib", "/home", str(panel_host.path), "bottle"):
-        assert secret not in answer.text
+def test_an_error_page_tells_no_path_and_no_trace(door, panel_host):
+    for path in ("/nowhere", "/../../../etc/passwd", "/%2e%2e/", "/%7f", "/create/", "//evil.example/"):
+        answer = door.get(path)
+        assert answer.status in (400, 403, 404)
+        for secret in ("Traceback", "/usr/lib", "/home", str(panel_host.path), "bottle"):
+            assert secret not in answer.text
 
 
 def test_an_unreadable_database_is_an_error_page(door, panel_host):
@@ -284,12 +284,11 @@ def test_it_listens_on_the_loopback_address_only(own):
     assert "0100007F:%04X" % own.port in listening and "00000000:%04X" % own.port not in listening
 
 
-@pytest.mark.parametrize("host, status", [
-    ("127.0.0.1", 303), ("localhost:8080", 303), ("[::1]:9", 303), ("evil.example", 421), ("", 421),
-    ("127.0.0.1.evil.example", 421), ("localhost@evil.example", 421),
-])
-def test_another_name_for_the_address_is_refused(own, host, status):
-    assert own.get("/", Host=host).status == status
+def test_another_name_for_the_address_is_refused(own):
+    for host in ("127.0.0.1", "localhost:8080", "[::1]:9"):
+        assert own.get("/", Host=host).status == 303
+    for host in ("evil.example", "", "127.0.0.1.evil.example", "localhost@evil.example", "127.0.0.1:1:2"):
+        assert own.get("/", Host=host).status == 421
 
 
 def test_a_post_from_another_site_is_refused(own):
@@ -328,13 +327,13 @@ def test_a_request_without_end_is_cut_off(own):
     connection.close()
 
 
-@pytest.mark.parametrize("length", ["-5", "3\xb2", "99999999999999999999999", "1e3", "0x3", "1_0", "+3", ""])
-def test_a_body_of_an_odd_length_is_refused(own, length):
-    client = socket.create_connection(("127.0.0.1", own.port), timeout=10)
-    head = "POST /login HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: %s\r\n\r\nabc" % length
-    client.sendall(head.encode("latin-1"))
-    assert client.recv(100).split()[1] in (b"400", b"413")
-    client.close()
+def test_a_body_of_an_odd_length_is_refused(own):
+    for length in ("-5", "3\xb2", "99999999999999999999999", "1e3", "0x3", "1_0", "+3", ""):
+        client = socket.create_connection(("127.0.0.1", own.port), timeout=10)
+        head = "POST /login HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: %s\r\n\r\nabc" % length
+        client.sendall(head.encode("latin-1"))
+        assert client.recv(100).split()[1] in (b"400", b"413"), length
+        client.close()
 
 
 def test_methods_it_does_not_know(own):
