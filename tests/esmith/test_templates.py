@@ -173,8 +173,9 @@ def test_refused(tree, text, message):
     assert "Traceback" not in result.stderr and result.stderr.count("\n") == 1
     assert tree.read("/out/file") == "kept\n"
     assert os.listdir(tree / "/out") == ["file"]
-    again = expand(tree, ESMITH_FRAGMENT_SECONDS=seconds)
-    assert (again.returncode, again.stderr) == (1, result.stderr)
+    if "longer" not in message:
+        again = expand(tree)
+        assert (again.returncode, again.stderr) == (1, result.stderr)
 
 
 def test_lines_of_a_value(tree):
@@ -550,7 +551,10 @@ def test_a_failed_dry_run_is_told_from_a_difference(tree):
 def test_a_reader_that_goes_away(tree):
     fragment(tree, "".join(f"{number}\n" for number in range(100_000)))
     result = subprocess.run(
-        f"{EXPAND} --diff /out/file | head -n 1", shell=True, env=tree.environment, capture_output=True, text=True
+        ["/bin/sh", "-c", f"{EXPAND} --diff /out/file | head -n 1"],
+        env=tree.environment,
+        capture_output=True,
+        text=True,
     )
     assert result.stdout == "--- /dev/null\n" and result.stderr == ""
 
