@@ -19,11 +19,9 @@ class Replacement:
     def __init__(self, path, pieces, mode=None, uid=None, gid=None):
         self._path = path
         self._fd = None
-        folder, name = os.path.split(path)
-        self._folder = folder or "."
-        prefix = "." + os.fsdecode(os.fsencode(name)[:_NAME_BYTES]) + "."
-        self._temporary = os.path.join(self._folder, prefix + os.urandom(6).hex() + _SUFFIX)
-        self._clean(prefix)
+        self._temporary = temporary_name(path)
+        self._folder = os.path.dirname(self._temporary)
+        self._clean(_prefix(path))
         try:
             self._create()
             self._write(pieces)
@@ -155,6 +153,15 @@ class Replacement:
             except OSError:
                 # Some are the system's alone.
                 pass
+
+
+def temporary_name(path):
+    """A name beside the file `path` (str) for something locked and short-lived; replace() cleans it up."""
+    return os.path.join(os.path.dirname(path) or ".", _prefix(path) + os.urandom(6).hex() + _SUFFIX)
+
+
+def _prefix(path):
+    return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."
 
 
 def names(path, fd):

@@ -327,6 +327,9 @@ class Database:
         try:
             pieces = [_header()] + edited(lines, edits)
             with Replacement(self.path, pieces, *_ownership(self.path)) as replacement:
+                if lock.shared:
+                    # To lose the processor between the look and the rename is unlikely just after getting it.
+                    os.sched_yield()
                 if not lock.held() or _identity(self.path) != identity:
                     return None, befores, {}
                 replacement.commit()

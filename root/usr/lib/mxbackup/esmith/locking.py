@@ -4,11 +4,11 @@ import os
 from _signal import SIGURG
 from _thread import get_ident
 from errno import EDEADLK
-from fcntl import F_SETLEASE, F_SETSIG, F_UNLCK, F_WRLCK, LOCK_EX, fcntl, flock
+from fcntl import F_GETLEASE, F_SETLEASE, F_SETSIG, F_WRLCK, LOCK_EX, fcntl, flock
 
-from esmith.atomicfile import names
+from esmith.atomicfile import names, temporary_name
 
-
+_SUFFIX = ".lock"
 # The locks that this process holds: (process, thread, database).
 _held = set()
 
@@ -17,7 +17,7 @@ class Lock:
     """Waits for the lock of the database at `path` (str, rooted) and holds it; raises OSError."""
 
     def __init__(self, path):
-        self._path = path + ".lock"
+        self._path = path + _SUFFIX
         self._fd = None
         # To wait for oneself is to wait for ever.
         self._holder = os.getpid(), get_ident(), path
@@ -25,7 +25,13 @@ class Lock:
             raise OSError(EDEADLK, "a transaction of this very program is under way")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         while True:
-            self._fd = os.open(self._path, flags, 0o660)
+            # A lock file of somebody else's may be one that a Perl writer is about to unlink.
+            self.shared = False
+            try:
+                self._fd = os.open(self._path, flags | os.O_EXCL, 0o660)
+            except FileExistsError:
+                self.shared = True
+                self._fd = os.open(self._path, flags, 0o660)
             try:
                 flock(self._fd, LOCK_EX)
                 if self.held():
@@ -46,9 +52,8 @@ class Lock:
         if self._fd is None:
             return
         try:
-            # A Perl writer that waits takes a file that is gone for the lock; it removes it after use.
-            if self.held() and not _open_elsewhere(self._fd):
-                os.unlink(self._path)
+            if self.held():
+                self._remove()
         except OSError:
             # A Perl writer was quicker, or may remove what this one may not.
             pass
@@ -57,17 +62,27 @@ class Lock:
             self._fd = None
             _held.discard(self._holder)
 
+    def _remove(self):
+        """Remove the lock file, unless somebody has it open: it is his then.
 
-def _open_elsewhere(fd):
-    """Whether the file open as `fd` (int) is open once more: then no lease is to be had (fcntl(2))."""
-    # Whoever opens it within these microseconds makes the kernel send a signal; this one is ignored.
-    fcntl(fd, F_SETSIG, SIGURG)
-    try:
-        fcntl(fd, F_SETLEASE, F_WRLCK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # Not every file system has leases.
-        return False
-    fcntl(fd, F_SETLEASE, F_UNLCK)
-    return False
+        A Perl writer that waits does not look whether its lock file is still there; it removes it after use.
+        A lease on a file is to be had only while nobody else has it open, and tells who would (fcntl(2)).
+        """
+        # The kernel's signal to the holder of the lease; this one is ignored.
+        fcntl(self._fd, F_SETSIG, SIGURG)
+        try:
+            fcntl(self._fd, F_SETLEASE, F_WRLCK)
+        except BlockingIOError:
+            return
+        except OSError:
+            # Not every file system has leases.
+            os.unlink(self._path)
+            return
+        aside = temporary_name(self._path[:-len(_SUFFIX)])
+        os.rename(self._path, aside)
+        try:
+            if fcntl(self._fd, F_GETLEASE) != F_WRLCK:
+                # Somebody opens it this moment: it goes back, unless there is a new one.
+                os.link(aside, self._path)
+        finally:
+            os.unlink(aside)
