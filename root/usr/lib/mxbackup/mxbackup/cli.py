@@ -69,7 +69,9 @@ def main(argv):
         return _fail("interrupted", 130)
     except BrokenPipeError:
         return _give_up_output(1)
-    except EsmithError as error:
+    except (EsmithError, ValueError) as error:
+        if not isinstance(error, EsmithError) and not _refused(error):
+            raise
         return _fail(error, 2 if _refused(error) else 1)
     except OSError as error:
         _give_up_output(1)
@@ -123,7 +125,7 @@ def _refused(error):
 
 def _fail(error, status):
     try:
-        sys.stderr.write("mxbackup: %s\n" % error)
+        sys.stderr.write("mxbackup: %s\n" % printable(str(error)))
         sys.stderr.flush()
     except OSError:
         pass
