@@ -23,6 +23,8 @@ class PasswordError(EsmithError):
 
 
 def _hash(password, salt, cost):
+    if not hasattr(hashlib, "scrypt"):
+        raise PasswordError("this Python was built without scrypt: it takes OpenSSL 1.1 or newer")
     # 128 * r * n bytes: 16 MiB for n = 2**14 (RFC 7914 §2).
     return hashlib.scrypt(password.encode("utf-8", "surrogateescape"), salt=salt, n=cost, r=8, p=1,
                           maxmem=64 << 20, dklen=32)
