@@ -29,8 +29,11 @@ def main():
         from mxbackup.panel.application import Panel
 
         handler = BaseCGIHandler(sys.stdin.buffer, page, sys.stderr, read_environ(), False, True)
-        handler.run(Panel())
-    page.close()
+        try:
+            handler.run(Panel())
+            page.close()
+        except BrokenPipeError:
+            os._exit(1)  # the browser has gone, and so has what the page was written to
     return 0
 
 
