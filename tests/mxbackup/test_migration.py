@@ -222,6 +222,15 @@ def test_disabled_rules_do_not_come_into_force_by_it(old, record):
     assert not old.there(QANDD) and {"smithnet.com", ".smithnet.com"} <= old.accepted()
 
 
+def test_a_command_says_that_its_event_enabled_the_rules(old):
+    old.set("service|name||status|enabled")
+    old.write(QANDD, METHOD_TWO)
+    done = old.run("mxbackup", "disable")
+    assert done.returncode == 0 and "MX Backup is enabled now: a list of an older method" in done.stdout
+    assert old.accepted() == {"smithnet.com", ".smithnet.com"}
+    assert old.run("mxbackup", "disable").stdout == "MX Backup is disabled\n" and old.accepted() == set()
+
+
 def test_a_fragment_that_is_not_in_force_here_enables_nothing(old):
     shutil.rmtree(old / "/var/qmail")
     old.set("service|name|off.org,0|status|disabled")
@@ -301,7 +310,7 @@ def test_a_second_list_of_one_name_is_kept_beside_the_first(old):
 
 def test_a_kill_at_any_moment_loses_no_domain(old):
     randomly = random.Random(5)
-    for _ in range(30):
+    for _ in range(15):
         old.set("service|name||status|disabled")
         old.write(QANDD, METHOD_TWO)
         started = subprocess.Popen(

@@ -49,6 +49,7 @@ def carry_out(options, change, describe, compare=True):
     done = change(db)
     sentences, facts = describe(done)
     facts.update(changed=bool(done), dry_run=options.dry_run)
+    enabled = record.load(db).enabled
     failure = ""
     if options.dry_run:
         sentences += _preview(db, before, facts, compare) if done else []
@@ -57,6 +58,9 @@ def carry_out(options, change, describe, compare=True):
             progress("the record is saved; now the mail files")
         failure = outputs.update()
         facts["updated"] = not failure
+        if not enabled and record.load().enabled:
+            enabled = True
+            sentences.append("MX Backup is enabled now: a list of an older method was in force and is taken over")
     if failure:
         facts["failure"] = failure
         old = [state for state in outputs.states(Database(readonly=True)) if state.reason]
@@ -65,7 +69,7 @@ def carry_out(options, change, describe, compare=True):
         json.dump(facts, sys.stdout, indent=1)
         print()
     else:
-        if done and options.command in ("add", "import") and not record.load(db).enabled:
+        if done and options.command in ("add", "import") and not enabled:
             sentences.append("MX Backup is disabled: the rules take effect after 'mxbackup enable'")
         for sentence in sentences:
             print(printable(sentence))
