@@ -80,6 +80,22 @@ def test_leaving_without_commit_leaves_the_old(tmp_path):
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["file"]
 
 
+def test_only_the_right_file_is_replaced(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    right = path.stat().st_ino
+    with atomicfile.Replacement(str(path), [b"new"]) as replacement:
+        # The first look finds the right file, and then another is there, as if written in between.
+        looks = iter([True, False])
+        assert replacement.commit(lambda _path: next(looks)) is False
+    assert path.read_text() == "old" and path.stat().st_ino == right
+    with atomicfile.Replacement(str(path), [b"new"]) as replacement:
+        assert replacement.commit(lambda path: os.stat(path).st_ino == right + 1) is False
+    with atomicfile.Replacement(str(path), [b"new"]) as replacement:
+        assert replacement.commit(lambda path: os.stat(path).st_ino == right) is True
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["file"]
+
+
 def test_what_a_killed_writer_left_is_removed_and_what_a_live_one_has_is_not(tmp_path):
     path = tmp_path / "file"
     (tmp_path / ".file.0123456789ab.esmith~").write_text("left")

@@ -7,6 +7,9 @@ _SUFFIX = ".esmith~"
 # Names are at most 255 bytes; the rest is room for what makes the name temporary and unique.
 _NAME_BYTES = 220
 _LARGE = 1 << 16
+# fcntl.h and linux/fs.h.
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 class Replacement:
@@ -44,10 +47,45 @@ class Replacement:
             os.close(self._fd)
             self._fd = None
 
-    def commit(self):
-        """Put the new file in the old one's place; raises OSError where that cannot be."""
-        os.rename(self._temporary, self._path)
+    def commit(self, right=None):
+        """Put the new file in the old one's place; whether it is there (bool). Raises OSError.
+
+        `right(path)`, where given, tells whether a file is the one that is to be replaced. Where another has
+        taken its place, in the very last moment even, that stays. It is for whoever cannot rely on a lock.
+        """
+        if right is None:
+            os.rename(self._temporary, self._path)
+        elif not self._exchange(right):
+            return False
         self._temporary = None
+        self._sync_folder()
+        return True
+
+    def _exchange(self, right):
+        current = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # So that nobody takes it for a killed writer's when it has the temporary name.
+            flock(current, LOCK_EX | LOCK_NB)
+            if not right(self._path):
+                return False
+            if not _exchange(self._temporary, self._path):
+                os.rename(self._temporary, self._path)
+            elif right(self._temporary):
+                os.unlink(self._temporary)
+            else:
+                _exchange(self._temporary, self._path)
+                if not names(self._temporary, self._fd):
+                    # Meanwhile somebody went on from the new file: what he wrote stays.
+                    _exchange(self._temporary, self._path)
+                return False
+        except BlockingIOError:
+            # Its own writer has it still.
+            return False
+        finally:
+            os.close(current)
+        return True
+
+    def _sync_folder(self):
         try:
             folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -153,6 +191,17 @@ class Replacement:
             except OSError:
                 # Some are the system's alone.
                 pass
+
+
+def _exchange(path, other):
+    """Exchange two files at once, by renameat2(2); False where the system or the file system cannot."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    return renameat2(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
 
 
 def temporary_name(path):

@@ -311,6 +311,10 @@ class Database:
         from esmith.atomicfile import Replacement
 
         lines, identity = self._read()
+
+        def right(path):
+            return _identity(path) == identity
+
         before = parse(lines).get if len(changes) > _FEW else lambda stored: find(lines, stored)
         done, befores, edits = [], {}, {}
         for stored, change in changes:
@@ -327,12 +331,10 @@ class Database:
         try:
             pieces = [_header()] + edited(lines, edits)
             with Replacement(self.path, pieces, *_ownership(self.path)) as replacement:
-                if lock.shared:
-                    # To lose the processor between the look and the rename is unlikely just after getting it.
-                    os.sched_yield()
-                if not lock.held() or _identity(self.path) != identity:
+                if not lock.held() or not right(self.path):
                     return None, befores, {}
-                replacement.commit()
+                if not replacement.commit(right if lock.shared and identity is not None else None):
+                    return None, befores, {}
         except OSError as error:
             raise self._failure("cannot be written", error)
         return done, befores, edits
@@ -475,7 +477,7 @@ def _group_admin():
 
 def _token(status):
     # The numbers of inodes are used again, so the number alone does not tell.
-    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _identity(path):
