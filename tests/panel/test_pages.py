@@ -316,3 +316,27 @@ def test_the_check_of_a_rule_is_shown(door, panel_host):
     assert re.search('class="verdict (good|fault|unknown)"', page.text)
     assert re.search(r"on 20\d\d-\d\d-\d\d at \d\d:\d\d", door.get().text)
     assert "There is no rule for x.org any more" in door.follow(door.post("/check", {"name": "x.org"})).text
+
+
+def test_the_check_of_all_rules_is_shown_with_the_server_s_own(manager):
+    page = manager.follow(manager.post("/check", {}))
+    assert page.text.count('class="verdict ') == 3
+    assert "smithnet.com" in page.text and "mail.bar.org" in page.text and "This server itself" in page.text
+
+
+def test_a_check_of_many_rules_ends_in_time(monkeypatch):
+    from mxbackup import check
+    from mxbackup.panel import verdicts
+
+    now, asked = [0.0], []
+
+    def run(names, seconds, jobs):
+        asked.append(len(names))
+        now[0] += seconds * (1 + -(-len(names) // jobs))  # the worst: each takes all its time
+
+    monkeypatch.setattr(check, "run", run)
+    monkeypatch.setattr(verdicts.time, "monotonic", lambda: now[0])
+    assert verdicts.check(["a.org"] * 1000, 45) is False
+    assert now[0] <= 45 and 10 < sum(asked) < 1000
+    now[0], asked[:] = 0.0, []
+    assert verdicts.check(["a.org"] * 3, 45) is True and asked == [3]

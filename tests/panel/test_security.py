@@ -73,6 +73,11 @@ def test_the_secret_is_for_its_owner_alone_and_one_for_all(panel_host):
     assert os.listdir(str(folder)) == ["panel.secret"]
 
 
+def test_an_empty_secret_is_not_used(panel_host):
+    path = panel_host.write(tokens.SECRET, "")
+    assert len(tokens.secret()) == 32 and path.read_bytes() == tokens.secret()
+
+
 def test_a_message_in_an_address_must_be_ours(door):
     assert "evil" not in door.get("/?said=SUCCESS_ADDED&name=evil&proof=ffffffff-" + "0" * 40).text
 
@@ -254,7 +259,7 @@ def test_the_password_file_is_root_s_and_no_other_is_used(panel_host):
     assert login.right(PASSWORD)
     assert not any(map(login.right, (PASSWORD + " ", "", "a" * 10**6)))
     path.chmod(0o640)
-    with pytest.raises(login.PasswordError, match="others may read it"):
+    with pytest.raises(login.PasswordError, match="others than root"):
         login.right(PASSWORD)
     path.chmod(0o600)
     for content in ("", "plain", "scrypt x y z", "scrypt 99999999 00 00", "md5 1 00 00"):

@@ -197,10 +197,8 @@ class Panel:
                           may_go_back=status != 421 and (not self._door or self._identity != "nobody"))
 
     def _bottle_error(self, error):
-        if error.exception is not None:
-            sys.stderr.write("mxbackup panel: %r\n%s\n" % (error.exception, error.traceback or ""))
+        # The exception itself is in the log already: bottle has written it there.
         answer = self._error(error.status_code)
-        error.body = None
         bottle.response.status = error.status_code
         for header, value in answer.headerlist:
             bottle.response.set_header(header, value)

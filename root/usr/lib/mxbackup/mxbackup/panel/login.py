@@ -60,9 +60,9 @@ def _kept():
     except (OSError, ValueError) as error:
         raise PasswordError("%s: cannot be used (%s); set it anew: mxbackup panel --set-password"
                             % (path, getattr(error, "strerror", None) or "not a scrypt line")) from None
-    if status.st_mode & 0o077:
+    if status.st_mode & 0o077 or status.st_uid != os.geteuid():
         raise PasswordError(
-            "%s: others may read it; set the password anew: mxbackup panel --set-password" % path)
+            "%s: others than root may read or write it; set the password anew: mxbackup panel --set-password" % path)
     return cost, salt, digest
 
 

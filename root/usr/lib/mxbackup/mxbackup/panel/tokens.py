@@ -8,17 +8,22 @@ from os.path import dirname
 from esmith.paths import rooted
 
 SECRET = "/var/lib/mxbackup/panel.secret"
+LENGTH = 32  # bytes
 
 
 def secret():
     """Return the host's secret (32 bytes), made at the first call, in a file that only its owner can read."""
     path = rooted(SECRET)
-    for _ in range(3):
+    for _ in range(4):
         try:
             with open(path, "rb") as file:
-                return file.read()
+                found = file.read()
+            if len(found) == LENGTH:
+                return found
+            os.unlink(path)  # an empty secret would be everybody's
         except FileNotFoundError:
-            _make(path)
+            pass
+        _make(path)
     raise OSError("%s: it was removed as soon as it was made" % path)
 
 
@@ -27,7 +32,7 @@ def _make(path):
     os.makedirs(dirname(path), exist_ok=True)
     new = "%s.%s" % (path, os.urandom(6).hex())
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(os.urandom(32))
+        file.write(os.urandom(LENGTH))
         file.flush()
         os.fsync(file.fileno())
     try:
