@@ -178,6 +178,14 @@ def test_refused(tree, text, message):
         assert (again.returncode, again.stderr) == (1, result.stderr)
 
 
+def test_what_a_message_quotes_cannot_command_a_terminal(tree):
+    tree.write("/home/e-smith/db/configuration", b"x=t|p|\x1b[2J\xff\x07\n")
+    fragment(tree, HEAD + "{{ use('builtins').int(x.p) }}\n")
+    result = expand(tree)
+    assert "line 2: ValueError: " in result.stderr
+    assert result.stderr[:-1].isprintable()
+
+
 def test_lines_of_a_value(tree):
     tree.write("/home/e-smith/db/configuration", "b=t|p|one\\ntwo\n")
     fragment(tree, HEAD + "{% for line in b.lines('p') %}\n> {{ line }}\n{% endfor %}\n")

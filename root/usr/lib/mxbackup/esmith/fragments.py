@@ -308,7 +308,9 @@ def _run(path, text, names):
 
 def _reason(error):
     """Return what went wrong, in one line; for an error in Python code with its file and line."""
+    # What comes from a database may hold anything, and is not to command a terminal.
     reason = " ".join(str(error).split())
+    reason = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in reason)
     if isinstance(error, (EsmithError, _TimeUp)):
         return reason
     where = ""
