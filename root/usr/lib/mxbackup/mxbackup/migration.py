@@ -35,6 +35,8 @@ RCPTHOSTS_11 = "/var/service/qpsmtpd/config/rcpthosts"
 # The first line of what `mxbackup export --tar` makes.
 HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
 
+WAY_OUT = "mend it, or move it away and add its rules with 'mxbackup add'"
+
 # What is larger is no list of rules.
 SIZE_LIMIT = 1 << 26
 
@@ -165,9 +167,8 @@ def _take_fragment(output, read):
             told = _take(db, read(_lines(data, perl=True)), in_force)
             return _retire(path, data, found, told, dry_run)
         except Unreadable as error:
-            return Step(
-                path, "%s; left in place, it hides the fragment of the same name" % error, False, in_force
-            )
+            text = "%s; left in place, it hides the fragment of the same name: %s" % (error, WAY_OUT)
+            return Step(path, text, done=False, hides=in_force)
 
     return take
 
@@ -186,7 +187,7 @@ def _take_list(db, path, dry_run):
             _keep(path, data, found)
         return Step(path, "%s; it stays, for %s reads it" % (told, reader))
     except Unreadable as error:
-        return Step(path, "%s; left in place" % error, done=False)
+        return Step(path, "%s; left in place: %s" % (error, WAY_OUT), done=False)
 
 
 def _reader(path):

@@ -60,7 +60,7 @@ def carry_out(options, change, describe, compare=True):
         facts["updated"] = not failure
         if not enabled and record.load().enabled:
             enabled = True
-            sentences.append("MX Backup is enabled now: a list of an older method was in force and is taken over")
+            sentences.append("MX Backup is enabled now: a list of an older method was in force")
     if failure:
         facts["failure"] = failure
         old = [state for state in outputs.states(Database(readonly=True)) if state.reason]
