@@ -233,7 +233,8 @@ class Panel:
         said = fields.pop("said")
         if "kind" in fields:
             fields["kind"] = self._lexicon(fields["kind"])
-        details = self._old_files() if said == "ERR_EVENT" else ()
+        old = self._old_files() if said == "ERR_EVENT" else ()
+        details = [self._lexicon("OLD_FILE", path=path) for path in old]
         return Message(self._lexicon(said, **fields), said.startswith("ERR_"), details)
 
     @staticmethod
