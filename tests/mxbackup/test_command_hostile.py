@@ -199,6 +199,21 @@ def test_a_hostile_record_beside_a_good_rule(live, value):
     assert entries(live) == ["sme.doecom.net"]
 
 
+@pytest.mark.parametrize("value", ["x\\|y,1,A.org,0", "A.org,0,x\\|y,1,z\\|,0", "A.org,0,x,\\|"])
+def test_an_entry_that_no_change_can_keep_stops_changes_and_can_be_taken_out(live, value):
+    line = f"DomainName=doecom.net\nSystemName=sme\nmxbackup=service|name|{value}|status|enabled\n"
+    live.write(CONFIGURATION, line)
+    assert live.run("signal-event", "mxbackup-update").returncode == 0
+    assert entries(live) == ["sme.doecom.net", "a.org"]
+    done = live.run("mxbackup", "add", "b.org")
+    assert done.returncode == 2 and "Take it out first: mxbackup remove '" in done.stderr
+    assert live.read(CONFIGURATION) == line
+    names = done.stderr.partition("mxbackup remove ")[2].replace("'", "").replace("\\\\", "\\").split()
+    assert live.run("mxbackup", "remove", *names).returncode == 0
+    assert live.run("mxbackup", "add", "b.org").returncode == 0
+    assert entries(live) == ["sme.doecom.net", "a.org", "b.org"]
+
+
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "en_US.ISO-8859-1"])
 def test_names_that_are_not_ascii_in_any_locale(live, tmp_path, locale):
     place = tmp_path / "b\u00fccher"

@@ -16,7 +16,7 @@ from stat import S_ISREG
 
 from esmith import atomicfile
 from esmith.database import Database
-from esmith.errors import EsmithError
+from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
 from mxbackup import publicsuffix, record
 from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
@@ -69,8 +69,7 @@ class Unreadable(Exception):
 
 
 def main():
-    """Migrate as an action of an event, printing each Step; return 0, or 1 where a list keeps rules out
-    of a file."""
+    """Migrate as an action of an event, printing each Step; return 0, or 1 where one hides our rules."""
     status = 0
     try:
         for step in migrate(Database()):
@@ -108,8 +107,7 @@ def migrate(db, dry_run=False):
 
 
 def _normalise(db, dry_run):
-    """Bring the list of rules into the form that changes write; entries that are no rules stay as they
-    are."""
+    """Bring the list of rules into the form that changes write; what is no rule stays as it is."""
     found = db.get(record.KEY)
     value = "" if found is None else found.get("name")
     if _is_normal(value):
@@ -120,11 +118,15 @@ def _normalise(db, dry_run):
         return None
     if not dry_run:
         _keep("/record", ("%s=%s\n" % (record.KEY, db.value(record.KEY))).encode("utf-8", "surrogateescape"))
-    with db.transaction():
-        found = db.get(record.KEY)
-        if found is None or found.get("name") != value:
-            return None
-        found.set("name", better)
+    try:
+        with db.transaction():
+            found = db.get(record.KEY)
+            if found is None or found.get("name") != value:
+                return None
+            found.set("name", better)
+    except FormatError:
+        # An entry that no change can keep: each command says so, and how to take it out.
+        return None
     return Step(
         "the record mxbackup",
         "its list of rules was brought into normal form; %s/record has the old one" % KEPT,
@@ -132,8 +134,7 @@ def _normalise(db, dry_run):
 
 
 def _is_normal(value):
-    """Tell at a glance whether changes might have written `value` (str) as it is; False means: perhaps
-    not."""
+    """Tell whether changes might have written `value` (str); where False, it takes a closer look."""
     try:
         if value.encode("ascii").translate(None, _PLAIN):
             return False
@@ -351,7 +352,10 @@ def _take(db, kinds, in_force):
             "MX Backup is disabled, and its rule for %s would come into force with this list: run "
             "'mxbackup enable', or remove that rule" % hidden[0]
         )
-    change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
+    try:
+        change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
+    except FormatError as error:
+        raise Unreadable(str(error)) from None
     told = ["rules: %d, new ones: %d" % (len(kinds), len(change.added))]
     wider = [rule.name for rule in change.changed]
     wider += [name for name, kind in kinds.items() if kind == HOST and old.get(name) == DOMAIN]

@@ -1,5 +1,6 @@
 """The record `mxbackup` of the configuration database: what it says, and changes to it."""
 
+from esmith.errors import FormatError
 from mxbackup import publicsuffix, rules
 from mxbackup.thishost import smart_host
 
@@ -176,6 +177,11 @@ def _list_after(edit, db, change):
     kept = edit(kinds, ignored, change)
     if not change:
         return None
+    # Such a value can be read, but not written (esmith.database), and no change may lose an entry.
+    stuck = " ".join(["'%s'" % rules.printable(entry.name) for entry in kept if "|" in entry.name + entry.flag])
+    if stuck:
+        raise FormatError("the record %s holds what a database cannot hold; nothing was changed. Take it out "
+                          "first: mxbackup remove %s" % (KEY, stuck))
     return rules.format_list(rules.RuleSet(kinds).kinds.items(), kept)
 
 
