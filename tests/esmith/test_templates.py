@@ -485,6 +485,14 @@ def test_adopts_nothing_over_an_administrators_fragment(tree):
     assert tree.read("/out/file") == "engine.org\nmine.org\n" and tree.read(CUSTOM) == "mine.org\n"
 
 
+def test_adopts_also_where_the_output_is_right_already(tree):
+    adopting(tree, "engine.org\ntheirs.org\n")
+    for _ in range(2):
+        assert expand(tree).returncode == 0
+        assert tree.read("/out/file") == "engine.org\ntheirs.org\n" and tree.read(CUSTOM) == "theirs.org\n"
+    assert saves(tree) == []
+
+
 def test_adopts_nothing_where_nothing_is_missing(tree):
     adopting(tree, "engine.org\n")
     assert expand(tree).returncode == 0

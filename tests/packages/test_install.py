@@ -263,6 +263,15 @@ def test_an_erase_takes_the_entries_out_of_a_file_that_cannot_be_expanded(host, 
     assert_withdrawn(host)
 
 
+def test_an_erase_after_the_engine_s_memory_was_lost(python_host, built):
+    change(python_host, "-Uvh", *packages(python_host, built))
+    python_host.root.run("rm -rf /var/lib/e-smith-python /etc/e-smith/templates-custom", check=True)
+    change(python_host, "-e", "smeserver-mxbackup-utf8", events=0)
+    assert_withdrawn(python_host)
+    python_host.root.run(["/sbin/e-smith/expand-template", RCPTHOSTS], check=True)
+    assert_withdrawn(python_host)
+
+
 def test_what_was_added_by_hand_between_an_erase_and_a_next_installation_is_kept(python_host, built):
     change(python_host, "-Uvh", *packages(python_host, built))
     assert python_host.root.exists(f"/etc/e-smith/templates-custom{RCPTHOSTS}/80adopted")
@@ -406,6 +415,17 @@ def test_a_transaction_that_is_killed_leaves_the_mail_file_and_can_be_done_again
     assert [name for name in installed(root) if name in CONTRIBS] == ["smeserver-mxbackup"]
     assert root.run("ls /usr/lib/mxbackup/variant").stdout == "smeserver-mxbackup\n"
     assert_served(host)
+
+
+def test_what_a_killed_rpm_leaves_among_the_fragments_is_removed(host, built):
+    folder = f"/etc/e-smith/templates{RCPTHOSTS}"
+    litter = f"cp '{folder}/20QandD' '{folder}/20QandD;6b02cad6'"
+    change(host, "-Uvh", *packages(host, built))
+    for arguments, events in ((["-Uvh", "--replacepkgs", built.utf8], 1), (["-e", "smeserver-mxbackup-utf8"], 0)):
+        host.root.run(litter, check=True)
+        change(host, *arguments, events=events)
+        assert "20QandD;" not in host.root.run(["ls", folder]).stdout
+        assert_served(host) if events else assert_withdrawn(host)
 
 
 def test_another_user_cannot_make_the_scripts_do_his_work(host, built):

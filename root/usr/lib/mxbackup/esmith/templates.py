@@ -246,6 +246,9 @@ def _replace(template, content, written, reset):
     # Once more, for somebody may have edited it while the fragments took their time.
     found, current = template.current()
     mode, uid, gid = _ownership(template, None if reset else found)
+    # Also where the output stays as it is: without the fragment the next expansion would drop the lines.
+    if template.custom is not None:
+        _adopt(template)
     if current == content:
         # Even where the content is right already, mode and owner are made so.
         if mode != stat.S_IMODE(found.st_mode):
@@ -254,8 +257,6 @@ def _replace(template, content, written, reset):
             os.chown(template.place, uid, gid)
         written.note(content)
     else:
-        if template.custom is not None:
-            _adopt(template)
         if current is not None and not written.own(current):
             _save(template, current)
             written.note(content)
