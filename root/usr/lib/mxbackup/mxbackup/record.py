@@ -178,10 +178,10 @@ def _list_after(edit, db, change):
     if not change:
         return None
     # Such a value can be read, but not written (esmith.database), and no change may lose an entry.
-    stuck = " ".join(["'%s'" % rules.printable(entry.name) for entry in kept if "|" in entry.name + entry.flag])
+    stuck = [rules.printable(entry.name) for entry in kept if "|" in entry.name + entry.flag]
     if stuck:
         raise FormatError("the record %s holds what a database cannot hold; nothing was changed. Take it out "
-                          "first: mxbackup remove %s" % (KEY, stuck))
+                          "first: mxbackup remove '%s'" % (KEY, "' '".join(stuck)))
     return rules.format_list(rules.RuleSet(kinds).kinds.items(), kept)
 
 
