@@ -145,6 +145,18 @@ def test_swap_both_ways(host, built):
     assert host.record() == f"mxbackup=service|name|{RULES}|status|enabled"
 
 
+def test_the_panel_s_password_outlives_a_swap_and_not_an_erase(python_host, built):
+    root = python_host.root
+    kept = "/var/lib/mxbackup/replaced/an/old/list"
+    change(python_host, "-Uvh", *packages(python_host, built))
+    for path in ("/var/lib/mxbackup/panel.password", "/var/lib/mxbackup/verdicts.json", kept):
+        root.write(path, "x\n", 0o600)
+    change(python_host, "-Uvh", built.latin1)
+    assert root.read("/var/lib/mxbackup/panel.password") == "x\n"
+    change(python_host, "-e", "smeserver-mxbackup", events=0)
+    assert root.run("find /var/lib/mxbackup -type f").stdout == f"{kept}\n"
+
+
 def test_two_variants_are_never_on_one_host(host, built):
     # Of two in one command rpm takes the first, for it obsoletes the second.
     change(host, "-Uvh", *packages(host, built), built.latin1)
