@@ -10,7 +10,7 @@ from sandbox import CHECKOUT
 
 sys.path[:0] = [str(CHECKOUT / "demo"), str(CHECKOUT / "tests/check")]
 
-import hosts
+import places
 import mailfront
 import world
 
@@ -36,7 +36,7 @@ class Replay:
 
     def __init__(self, dist):
         self.dist = pathlib.Path(dist)
-        self.host = hosts.ThrowawayHost()
+        self.host = places.ThrowawayHost()
         self.host.path("/var/qmail/control").mkdir(parents=True)
 
     def type(self, prompt, command):

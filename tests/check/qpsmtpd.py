@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,10 +14,10 @@ PROGRAM = "/usr/bin/qpsmtpd-forkserver"
 
 
 @contextlib.contextmanager
-def qpsmtpd(rcpthosts, plugins=("rcpt_ok",), **config):
+def qpsmtpd(rcpthosts, plugins=("rcpt_ok",), files=(), **config):
     """Run qpsmtpd; gives its address, (host, port), and the maildir that gets its messages.
 
-    `config` has more files of its configuration, {name: text}.
+    `config` has more files of its configuration, {name: text}; `files` are paths of more to be copied.
     """
     # It runs as nobody, who gets through to no folder of pytest's.
     with tempfile.TemporaryDirectory(prefix="qpsmtpd-") as folder:
@@ -32,6 +33,8 @@ def qpsmtpd(rcpthosts, plugins=("rcpt_ok",), **config):
             "spool_dir": f"{folder}/spool", "rcpthosts": pathlib.Path(rcpthosts).read_text(), **config,
         }.items():
             (folder / name).write_text(text + "\n")
+        for file in files:
+            shutil.copy(file, folder)
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         with open(folder / "log", "wb") as log:

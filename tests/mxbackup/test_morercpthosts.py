@@ -219,15 +219,12 @@ def test_where_there_is_qpsmtpd_the_split_takes_perls_reader_of_the_compiled_lis
     assert compiled(host) == set(list(rules)[50:] if perl_has_it else ())
 
 
-def test_qpsmtpd_takes_and_refuses_by_both_lists(host, tmp_path):
+def test_qpsmtpd_takes_and_refuses_by_both_lists(host):
     rules = some(60)
     configure(host, rules)
     update(host)
-    folder = tmp_path / "qpsmtpd"
-    folder.mkdir()
-    for name in ("morercpthosts", "morercpthosts.cdb"):
-        shutil.copy(host / CONTROL / name, folder)
-    with qpsmtpd(host / CONTROL / "rcpthosts", folder) as (address, _):
+    lists = [host / CONTROL / name for name in ("morercpthosts", "morercpthosts.cdb")]
+    with qpsmtpd(host / CONTROL / "rcpthosts", files=lists) as (address, _):
         names = list(rules)
         answers = rcpt_answers(address, [
             *(f"a@{name}" for name in names), f"x@deep.{names[57]}", f"x@deep.{names[58]}", "t@hotmail.com"])

@@ -163,14 +163,12 @@ def test_mailfront_reads_comments_and_entries_as_meant(host):
     assert [answer // 100 for answer in answers] == [2] * 5 + [5] * 6
 
 
-def test_qpsmtpd_reads_comments_and_entries_as_meant(sandbox, tmp_path):
+def test_qpsmtpd_reads_comments_and_entries_as_meant(sandbox):
     sandbox.plant()
     own = sandbox.write(QPSMTPD + "rcpthosts", "# by hand\ndoecom.net\n")
     configure(sandbox, "smithnet.com,1,mail.bar.org,0")
     update(sandbox)
-    folder = tmp_path / "qpsmtpd"
-    folder.mkdir()
-    with qpsmtpd(own, folder) as (address, _):
+    with qpsmtpd(own) as (address, _):
         answers = rcpt_answers(address, [
             "john.smith@smithnet.com", "x@deep.sub.smithnet.com", "X@SMITHNET.COM", "a@mail.bar.org",
             "a@doecom.net", "x@sub.mail.bar.org", "tomy@hotmail.com", "x@notsmithnet.com", "a@bar.org"])
