@@ -51,7 +51,7 @@ def test_root_sees_the_packages_installed_and_the_dialogues(clone):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root's rights")
 def test_an_ordinary_user_sees_the_same_steps_in_a_sandbox(clone):
-    for parent, folders, names in os.walk(clone):
+    for parent, _folders, names in os.walk(clone):
         for name in [parent, *(os.path.join(parent, name) for name in names)]:
             os.lchown(name, ORDINARY_USER, ORDINARY_USER)
     lines = demo(clone, user=ORDINARY_USER, group=ORDINARY_USER, extra_groups=[],

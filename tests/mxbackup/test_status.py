@@ -230,7 +230,7 @@ def test_an_export_replaces_a_file_whole_or_not_at_all(live, tmp_path):
     place = tmp_path / "rules"
     place.write_text("precious")
     tmp_path.chmod(0o555)
-    done = live.run("mxbackup", "export", place)
+    live.run("mxbackup", "export", place)
     tmp_path.chmod(0o755)
     assert place.read_text() in ("precious", "name,kind\nsmithnet.com,DOMAIN\n")
     assert live.run("mxbackup", "export", "/dev/full").returncode == 1

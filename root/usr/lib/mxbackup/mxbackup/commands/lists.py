@@ -2,7 +2,7 @@
 
 import sys
 
-from mxbackup import record, rulelist
+from mxbackup import rulelist
 from mxbackup.commands import WrongUse, file_name, printable
 from mxbackup.rules import HOST
 
