@@ -1,6 +1,5 @@
 """The README's sessions: what it says was typed, and what it says came out."""
 
-import contextlib
 import pathlib
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from sandbox import CHECKOUT
 sys.path[:0] = [str(CHECKOUT / "demo"), str(CHECKOUT / "tests/check")]
 
 import places
-import mailfront
 import world
 
 HOST, FRIEND = "    [root@sme]# ", "    [friend@elsewhere]$ "
@@ -51,13 +49,8 @@ class Replay:
         return [line.rstrip() for line in output.splitlines() if line.strip() and not line.startswith("rpm: ")]
 
     def friend(self, arguments):
-        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-            internet = world.World(pathlib.Path(folder))
-            stack.callback(internet.stop)
-            internet.start_dns()
-            control = self.host.path("/var/qmail/control")
-            for address, name in (world.SERVER, "sme.doecom.net"), (world.PRIMARY, "mail.smithnet.com"):
-                stack.enter_context(mailfront.start(control, address, 25, name, inside=internet.server))
+        control = self.host.path("/var/qmail/control")
+        with tempfile.TemporaryDirectory() as folder, world.serving(pathlib.Path(folder), control) as internet:
             return internet.check(*arguments).stdout
 
     def close(self):

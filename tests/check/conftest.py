@@ -3,7 +3,7 @@ import pytest
 import mailfront
 from qpsmtpd import qpsmtpd
 from sandbox import Sandbox
-from world import PRIMARY, SERVER, World, possible
+from world import possible, serving
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +39,5 @@ def world(sme, tmp_path_factory):
     trouble = possible()
     if trouble:
         pytest.skip(trouble)
-    world = World(tmp_path_factory.mktemp("world"))
-    try:
-        world.start_dns()
-        control = sme / "/var/qmail/control"
-        with mailfront.start(control, SERVER, 25, inside=world.server), \
-                mailfront.start(control, PRIMARY, 25, "mail.smithnet.com", inside=world.server):
-            yield world
-    finally:
-        world.stop()
+    with serving(tmp_path_factory.mktemp("world"), sme / "/var/qmail/control") as world:
+        yield world

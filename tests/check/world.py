@@ -6,11 +6,14 @@
 200.200.200.200  some.other.computer.on.the.net: where the friend sits
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
 import subprocess
 import time
+
+import mailfront
 
 SERVER, PRIMARY, DNS, FRIEND = "111.112.113.114", "100.99.98.97", "1.2.3.4", "200.200.200.200"
 LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "root/usr/lib/mxbackup"
@@ -58,13 +61,29 @@ def write_zones(folder, zones, address, port):
     return folder / "nsd.conf"
 
 
+@contextlib.contextmanager
+def serving(folder, control):
+    """A World (its files in `folder`) where nsd answers and both mail servers read qmail's folder `control`."""
+    world = World(folder)
+    try:
+        world._make()
+        world._start_dns()
+        with mailfront.start(control, SERVER, 25, inside=world.server), \
+                mailfront.start(control, PRIMARY, 25, "mail.smithnet.com", inside=world.server):
+            yield world
+    finally:
+        world.stop()
+
+
 class World:
     """Both namespaces; `server` and `friend` are the commands that run a command within one."""
 
     def __init__(self, folder):
         self.folder = folder
         self._processes = []
-        resolv = folder / "resolv.conf"
+
+    def _make(self):
+        resolv = self.folder / "resolv.conf"
         resolv.write_text(f"nameserver {DNS}\noptions timeout:2 attempts:1\n")
         self.server, server = self._namespace(resolv)
         self.friend, friend = self._namespace(resolv)
@@ -94,7 +113,7 @@ class World:
         self._processes.append(process)
         return process
 
-    def start_dns(self):
+    def _start_dns(self):
         """Start nsd on every zone, and return when it answers."""
         configuration = write_zones(self.folder / "zones", ZONES, DNS, 53)
         self.start(self.server, "nsd", "-d", "-c", str(configuration))
