@@ -70,18 +70,11 @@ def difference(target, db):
 
     Raises TemplateError and OSError.
     """
-    from difflib import unified_diff
+    from esmith.differences import unified
 
     now, then = now_and_then(target, db)
-    if now == then:
-        return ""
-    lines = [(text or b"").decode("utf-8", "surrogateescape").splitlines(True) for text in (now, then)]
-    return "".join(
-        line if line.endswith("\n") else line + "\n"
-        for line in unified_diff(
-            *lines, fromfile="/dev/null" if now is None else target.path, tofile=target.path
-        )
-    )
+    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in (now, then)]
+    return unified(*texts, "/dev/null" if now is None else target.path, target.path)
 
 
 def now_and_then(target, db):
