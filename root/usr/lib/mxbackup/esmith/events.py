@@ -127,7 +127,7 @@ def templates_of(event):
     """Return the templates (list of str) that the event's templates2expand names, as they are expanded."""
     top = rooted("{}/{}/templates2expand".format(EVENTS, event))
     found = []
-    for folder, folders, files in os.walk(top):
+    for folder, _folders, files in os.walk(top):
         for name in files:
             found.append(os.path.join(folder, name)[len(top) :])
     # The Perl engine takes them as the folder gives them; backwards is the order that was recorded.

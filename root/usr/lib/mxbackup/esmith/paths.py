@@ -42,4 +42,3 @@ def database(name):
 def defaults():
     """The folder of the databases' defaults, not rooted: ESMITH_DB_DEFAULTSDIR, or /etc/e-smith/db."""
     return environ.get("ESMITH_DB_DEFAULTSDIR") or "/etc/e-smith/db"
-

@@ -47,8 +47,10 @@ def compiled_names(kinds):
 
 
 def is_shared():
-    """Tell whether another server's `rcpthosts` has the same fragment: then all names stay there (bool)."""
-    """Tell whether `rcpthosts` is also read by a server that cannot read the compiled list (bool)."""
+    """Tell whether a server that cannot read the compiled list needs the same names (bool).
+
+    Then all of them stay in `rcpthosts`.
+    """
     global _perl_reads
     if os.path.isfile(rooted(OTHER_RCPTHOSTS)):
         return True

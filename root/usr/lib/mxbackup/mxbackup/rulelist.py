@@ -2,9 +2,10 @@
 
 A rule a line, UTF-8. `#` starts a comment, blank lines are skipped, and a line is one of
 
-    smithnet.com              of the kind that the reader takes where none is said smithnet.com,DOMAIN
-also with blanks, a tab or `;` between, and in quotes, as spreadsheets write mail.bar.org HOST
-.smithnet.com             a DOMAIN, as in qmail's control files
+    smithnet.com           of the kind that the reader takes where none is said
+    smithnet.com,DOMAIN    also with blanks, a tab or `;` between, and in quotes, as spreadsheets write
+    mail.bar.org HOST
+    .smithnet.com          a DOMAIN, as in qmail's control files
 
 A first line `name,kind` is a heading. The JSON form is the object that `mxbackup export --json` writes:
 its `rules` is an array of objects with a `name` and a `kind`.

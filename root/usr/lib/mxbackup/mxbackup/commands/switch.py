@@ -25,4 +25,4 @@ def run(options):
     def describe(done):
         return ["MX Backup is %s%s" % (state, "" if done else " already")], {"status": state}
 
-    return change.carry_out(options, lambda db: switch(db), describe)
+    return change.carry_out(options, switch, describe)

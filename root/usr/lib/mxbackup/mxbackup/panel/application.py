@@ -47,7 +47,10 @@ class Row:
 
 
 class File:
-    """A mail file as a page shows it: its `path`, the lines as one `text`, whether it is `old` (None: not asked)."""
+    """A mail file as a page shows it: its `path`, its lines as one `text`, and whether it is `old`.
+
+    `old` is None where that was not asked.
+    """
 
     def __init__(self, path, text, old=None):
         self.path, self.text, self.old = path, text, old
@@ -277,9 +280,13 @@ class Panel:
     def _update_apart():
         import subprocess
 
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup import outputs; sys.exit(outputs.update() or 0)"
+        code = (
+            "import sys; sys.path.insert(0, sys.argv[1]); "
+            "from mxbackup import outputs; sys.exit(outputs.update() or 0)"
+        )
         library = dirname(dirname(dirname(__file__)))
-        ran = subprocess.run([sys.executable, "-IS", "-c", code, library], stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        ran = subprocess.run([sys.executable, "-IS", "-c", code, library],
+                             stdin=subprocess.DEVNULL, stdout=sys.stderr)
         return "the event ended with status %d" % ran.returncode if ran.returncode else ""
 
     # The rules
@@ -344,7 +351,8 @@ class Panel:
             "confirm", heading=self._lexicon("SUMMARY_ADD"), question=self._lexicon("SUMMARY_ADD_DESC"),
             said=said, rows=[Row(*rule)], more=0, fields=[("name", rule.name), ("kind", rule.kind)],
             action="create/confirm", button=self._lexicon("APPLY"), danger=False,
-            enabled=configuration.enabled, lines_title=self._lexicon("LINES_ADDED"), files=self._lines([rule], configuration))
+            enabled=configuration.enabled, lines_title=self._lexicon("LINES_ADDED"),
+            files=self._lines([rule], configuration))
 
     def create(self):
         """Add the rule that was confirmed."""

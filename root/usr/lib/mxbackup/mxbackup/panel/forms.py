@@ -51,7 +51,10 @@ def _multipart(body, boundary):
 
 
 def body_length(environ):
-    """Return the length (int, bytes) of the body in a WSGI environment; raises FormError(400) or FormError(413)."""
+    """Return the length (int, bytes) of the body in a WSGI environment.
+
+    Raises FormError(400) where it is not known, FormError(413) for more than BODY_LIMIT.
+    """
     length = environ.get("CONTENT_LENGTH") or ""
     if not re.match("[0-9]{1,18}$", length):
         raise FormError(400)

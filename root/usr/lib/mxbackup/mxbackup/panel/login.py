@@ -62,7 +62,8 @@ def _kept():
                             % (path, getattr(error, "strerror", None) or "not a scrypt line")) from None
     if status.st_mode & 0o077 or status.st_uid != os.geteuid():
         raise PasswordError(
-            "%s: others than root may read or write it; set the password anew: mxbackup panel --set-password" % path)
+            "%s: others than root may read or write it; set the password anew: mxbackup panel --set-password"
+            % path)
     return cost, salt, digest
 
 
