@@ -223,10 +223,11 @@ def expand(sandbox, expected="sme\n"):
 
 def forged(entry, **changes):
     """Return the bytes of the cache entry with other code, as somebody who may not would write it."""
-    version, stamps, text, simple, lines, code = marshal.loads(entry.read_bytes()[4:])
+    whole = entry.read_bytes()
+    stamps, text, simple, lines, code = marshal.loads(whole[8:])
     code = compile("def root(context):\n    yield 'forged\\n'\n", "<fragment>", "exec")
-    fields = {"version": version, "stamps": stamps, "text": text, **changes}
-    data = marshal.dumps((fields["version"], fields["stamps"], fields["text"], True, lines, code))
+    fields = {"version": whole[4:8], "stamps": stamps, "text": text, **changes}
+    data = fields["version"] + marshal.dumps((fields["stamps"], fields["text"], True, lines, code))
     return crc32(data).to_bytes(4, "big") + data
 
 
@@ -247,17 +248,26 @@ def test_a_changed_fragment_is_compiled_again(cached):
 @pytest.mark.parametrize("what", ["version", "jinja2", "gone", "text"])
 def test_what_was_compiled_by_another_is_compiled_again(cached, what):
     sandbox, folder, entry, fragment = cached
-    version, stamps, text, *_ = marshal.loads(entry.read_bytes()[4:])
+    stamps, text, *_ = marshal.loads(entry.read_bytes()[8:])
     path, inode, size, mtime = stamps[-1]
     changes = {
-        "version": {"version": version - 1},
+        "version": {"version": bytes(4)},
         "text": {"text": text + b" "},
         "jinja2": {"stamps": stamps[:-1] + [(path, inode, size, mtime - 1)]},
         "gone": {"stamps": stamps[:-1] + [(path + ".gone", inode, size, mtime)]},
     }[what]
     entry.write_bytes(forged(entry, **changes))
     expand(sandbox)
-    assert marshal.loads(entry.read_bytes()[4:])[1] == stamps
+    assert marshal.loads(entry.read_bytes()[8:])[0] == stamps
+
+
+def test_what_another_python_wrote_is_compiled_again(cached):
+    sandbox, folder, entry, fragment = cached
+    # As Python 3.6 writes a code object: to read it is a SystemError here.
+    code = b"\xe3" + bytes(16) + b"\x40" + bytes(3) + b"s\x04\0\0\0d\0S\0)\1N\xa9\0r\1\0\0\0r\1\0\0\0"
+    data = b"\x03\x06\x08\xf0" + code
+    entry.write_bytes(crc32(data).to_bytes(4, "big") + data)
+    expand(sandbox)
 
 
 @pytest.mark.parametrize(

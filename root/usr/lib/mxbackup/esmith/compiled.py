@@ -21,6 +21,7 @@ from esmith.paths import rooted
 
 CACHE = "/var/cache/e-smith-python"
 _CODE_NAME = "<fragment>"
+_VERSION = sys.hexversion.to_bytes(4, "big")
 
 # What generated code may ask for and still be simple.
 _SIMPLE_IMPORTS = frozenset(("missing", "Undefined", "to_string", "str_join", "unicode_join"))
@@ -330,14 +331,13 @@ def _kept(name, text):
                 return None
             data = entry.read()
         # Damage is not an attack here: marshal reads only what passed the checks of ownership.
-        if len(data) < 4 or crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        if len(data) < 8 or crc32(data[4:]) != int.from_bytes(data[:4], "big"):
             return None
-        version, stamps, kept_text, simple, lines, code = marshal.loads(data[4:])
-        if (
-            version != sys.hexversion
-            or kept_text != text
-            or any(_stamp(stamp[0]) != stamp for stamp in stamps)
-        ):
+        # Before anything else: what another Python wrote, marshal cannot even read.
+        if data[4:8] != _VERSION:
+            return None
+        stamps, kept_text, simple, lines, code = marshal.loads(data[8:])
+        if kept_text != text or any(_stamp(stamp[0]) != stamp for stamp in stamps):
             return None
         return simple, lines, code
     except (OSError, ValueError, EOFError, TypeError):
@@ -347,7 +347,7 @@ def _kept(name, text):
 def _keep(name, text, fragment):
     """Write (simple, lines, code) to the cache; where that cannot be, the next run compiles again."""
     try:
-        data = marshal.dumps((sys.hexversion, _stamps(), text) + tuple(fragment))
+        data = _VERSION + marshal.dumps((_stamps(), text) + tuple(fragment))
         os.makedirs(rooted(os.path.dirname(CACHE)), exist_ok=True)
         try:
             os.mkdir(rooted(CACHE), 0o700)
