@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -234,8 +235,10 @@ def test_an_interrupted_writer_leaves_nothing(sandbox, folder):
     process = subprocess.Popen(
         ["/usr/bin/python3", "-IS", "-c", f"import sys; sys.path.insert(0, {LIBRARY!r})\n{program}"],
         env=sandbox.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        # Where the tests run in the background of a shell, the signal is ignored from the start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     process.stdout.readline()
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     assert process.returncode != 0 and os.listdir(folder) == []
