@@ -224,12 +224,43 @@ def test_the_hosts_own_domains(every):
     assert entries(every, RCPTHOSTS) == ["sme.doecom.net", "a.example", "b.example"]
 
 
-def test_where_the_database_knows_no_domain_qmails_own_files_do(every):
+def test_what_qmails_own_files_name_is_the_hosts_whatever_the_database_knows(every):
     every.write("/var/qmail/control/me", "sme.doecom.net\n")
     every.write("/var/qmail/control/locals", "# ours\nsme.doecom.net\nDoecom.net  \n\n")
     configure(every, "smithnet.com,0")
     assert every.run("expand-template", RCPTHOSTS).returncode == 0
     assert entries(every, RCPTHOSTS) == ["sme.doecom.net", "doecom.net", "smithnet.com"]
+
+
+def test_a_host_that_is_told_its_name_later_refuses_nothing_that_it_accepted(every):
+    every.write("/var/qmail/control/locals", "mail.doecom.net\ndoecom.net\n")
+    every.write(RCPTHOSTS, "mail.doecom.net\ndoecom.net\nfriend.org\n")
+    every.write(CONFIGURATION, "")
+    assert every.run("signal-event", "mxbackup-update").returncode == 0
+    every.write(CONFIGURATION, "DomainName=doecom.net\nSystemName=sme\n")
+    assert every.run("signal-event", "mxbackup-update").returncode == 0
+    assert set(entries(every, RCPTHOSTS)) == {"sme.doecom.net", "mail.doecom.net", "doecom.net", "friend.org"}
+
+
+def test_no_name_of_the_hosts_own_opens_the_relay(every):
+    every.write("/var/qmail/control/locals", ".net\n")
+    every.write(CONFIGURATION, "DomainName=doecom.net\nSystemName=sme\n")
+    every.write("/home/e-smith/db/domains", ".=domain\n.co.uk=domain\n.com=domain\na.example=domain\n")
+    assert every.run("expand-template", RCPTHOSTS).returncode == 0
+    assert entries(every, RCPTHOSTS) == ["sme.doecom.net", "a.example"]
+
+
+@pytest.mark.parametrize("system, domain", [
+    ("sme", "doecom.net|x"), ("s m e", "doecom.net"), ("sme\\n.com", "doecom.net"), (".", "com"),
+])
+def test_a_bad_name_of_the_host_is_refused_with_the_way_out_and_its_mail_is_not(every, system, domain):
+    configure(every, "a.org,0")
+    assert every.run("expand-template", RCPTHOSTS).returncode == 0
+    before = every.read(RCPTHOSTS)
+    every.write(CONFIGURATION, f"DomainName={domain}\nSystemName={system}\n")
+    ran = every.run("expand-template", RCPTHOSTS)
+    assert ran.returncode == 1 and "10own-domains" in ran.stderr and "config set" in ran.stderr
+    assert every.read(RCPTHOSTS) == before
 
 
 @pytest.mark.parametrize("path, line", [

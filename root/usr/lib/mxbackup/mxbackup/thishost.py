@@ -13,6 +13,10 @@ _HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 _DIGITS = frozenset("0123456789")
 
 
+class OwnNameError(EsmithError):
+    """`SystemName` and `DomainName` make no name that this host can take mail for."""
+
+
 class SmartHostError(EsmithError):
     """`SMTPSmartHost` is no host name or address that a route can hold."""
 
@@ -20,17 +24,25 @@ class SmartHostError(EsmithError):
 def own_domains(db, domains):
     """Return what the core fragment of `rcpthosts` prints (str): the domains that this host takes mail for.
 
-    `db`, `domains`: Databases. They are SystemName.DomainName and each key of type `domain`; where these
-    databases name none, what qmail's own `me` and `locals` name: without them the host's mail is refused.
+    `db`, `domains`: Databases. They are SystemName.DomainName, each key of type `domain`, and what qmail's own
+    `me` and `locals` name: without them the host's mail is refused. Raises OwnNameError.
     """
     names = []
-    if db.value("SystemName") and db.value("DomainName"):
-        names.append(db.value("SystemName") + "." + db.value("DomainName"))
+    system, domain = db.value("SystemName").strip(), db.value("DomainName").strip()
+    if system and domain:
+        names.append(system + "." + domain)
+        if not _is_own(names[0]):
+            raise OwnNameError(
+                "SystemName and DomainName make %s: this is no host name; correct them with"
+                " 'config set SystemName NAME' and 'config set DomainName NAME'" % ascii(names[0][:200]))
     names += [found.key for found in domains.records("domain")]
-    if not names:
-        names = [name for control in ("me", "locals") for name in _control_lines(control)]
-    names = [name.lower() for name in names if name and _HOST.issuperset(name)]
-    return "".join(name + "\n" for name in dict.fromkeys(names))
+    names += [name for control in ("me", "locals") for name in _control_lines(control)]
+    return "".join(name + "\n" for name in dict.fromkeys(name.lower() for name in names if _is_own(name)))
+
+
+def _is_own(name):
+    # With a dot before it it would be every name below it, perhaps half the world's.
+    return bool(name) and not name.startswith(".") and _HOST.issuperset(name)
 
 
 def _control_lines(name):
