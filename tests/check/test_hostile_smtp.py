@@ -16,6 +16,8 @@ from mxbackup.check.network import Deadline, Endpoint
 from world import LIBRARY
 
 SECONDS = 2
+# So many more may go by on a busy machine, in which nothing is waited for.
+BUSY = 5
 
 
 def silent(connection):
@@ -142,7 +144,7 @@ def test_a_hostile_server_ends_in_a_verdict(behave, text):
     findings = [finding["text"] for verdict in verdicts.values() for finding in verdict["findings"]]
     assert any(text in finding for finding in findings), findings
     # The limit holds for the server, and then for the domain.
-    assert seconds < 2 * SECONDS + 1.5
+    assert seconds < 2 * SECONDS + BUSY
 
 
 def test_a_grey_list_is_no_fault_and_no_proof():
@@ -204,7 +206,7 @@ def test_no_connection_is_said_once_and_costs_nothing(free_port):
     assert server["findings"][0]["text"] == f"127.0.0.1:{free_port}: no connection (Connection refused)"
     assert {verdict["findings"][0]["text"] for verdict in verdicts.values()} == {
         f"no dialogue with 127.0.0.1:{free_port}: see there"}
-    assert seconds < 2
+    assert seconds < BUSY
 
 
 @pytest.fixture

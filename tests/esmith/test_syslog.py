@@ -34,6 +34,7 @@ def test_where_nobody_listens_it_is_dropped(here):
     syslog.log("nobody")
     (here / "/dev/log").write_text("")
     syslog.log("nobody")
+    assert (here / "/dev/log").read_text() == ""
     (here / "/dev/log").unlink()
     Syslog(here / "/dev/log").close()
     syslog.log("nobody any more")
