@@ -255,7 +255,6 @@ def _replace(template, content, written, reset):
             os.chmod(template.place, mode)
         if os.geteuid() == 0 and (uid, gid) != (found.st_uid, found.st_gid):
             os.chown(template.place, uid, gid)
-        written.note(content)
     else:
         if current is not None and not written.own(current):
             _save(template, current)
@@ -263,6 +262,7 @@ def _replace(template, content, written, reset):
         else:
             written.note(*[text for text in (current, content) if text is not None])
         atomicfile.replace(template.place, content, mode=mode, uid=uid, gid=gid)
+    written.note(content)
     for name in (".rpmsave", ".rpmnew"):
         if found is not None and os.path.isfile(template.place + name):
             os.unlink(template.place + name)
