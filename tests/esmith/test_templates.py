@@ -1,8 +1,8 @@
 """expand-template: what it refuses, what it keeps, what it never loses."""
 
 import os
-import shutil
 import random
+import shutil
 import signal
 import stat
 import subprocess
