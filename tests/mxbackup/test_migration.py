@@ -297,6 +297,10 @@ def test_where_no_copy_can_be_kept_the_list_stays(old):
     done = action(old)
     assert done.returncode == 1 and "left in place" in done.stdout and old.there(QANDD)
     (old / KEPT).unlink()
+    (old / KEPT).symlink_to("/nowhere/at/all")
+    done = action(old)
+    assert done.returncode == 1 and "left in place" in done.stdout and old.there(QANDD)
+    (old / KEPT).unlink()
     assert action(old).returncode == 0 and not old.there(QANDD)
 
 

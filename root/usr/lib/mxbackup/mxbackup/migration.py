@@ -94,10 +94,10 @@ def migrate(db, dry_run=False):
         if os.path.lexists(rooted(path)):
             try:
                 step = take(db, path, dry_run)
-            except FileNotFoundError:
-                # Another migration was quicker.
-                continue
             except OSError as error:
+                if not os.path.lexists(rooted(path)):
+                    # Another migration was quicker.
+                    continue
                 step = Step(path, "%s; left in place" % error, done=False, hides=True)
             if step:
                 yield step
