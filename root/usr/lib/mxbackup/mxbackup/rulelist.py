@@ -62,11 +62,19 @@ def read(data, source):
 
 def _read_json(text, source):
     try:
-        rules = json.loads(text)["rules"]
+        rules = json.loads(text, object_pairs_hook=_object)["rules"]
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         return [], [Refusal(source, line, None, "is not the JSON of 'mxbackup export --json'")]
+
+
+def _object(pairs):
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Of two values of one name, one would be lost in silence.
+        raise ValueError
+    return found
 
 
 def _text(value):
