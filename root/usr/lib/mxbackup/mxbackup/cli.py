@@ -63,8 +63,6 @@ def main(argv):
         status = _dispatch([os.fsencode(text).decode("utf-8", "surrogateescape") for text in argv[1:]])
         sys.stdout.flush()
         return status
-    except SystemExit as stop:
-        return stop.code
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except BrokenPipeError:
@@ -101,7 +99,11 @@ def _dispatch(arguments):
     )
     module.add_arguments(parser)
     parser.set_defaults(command=name)
-    return module.run(parser.parse_args(arguments[1:]))
+    try:
+        options = parser.parse_args(arguments[1:])
+    except SystemExit as stop:
+        return stop.code
+    return module.run(options)
 
 
 def _filled(text):
