@@ -1,6 +1,7 @@
 """`mxbackup status`, `export` and `import`, and what a dry run shows, on a host with real mail files."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -57,6 +58,8 @@ def test_a_file_changed_by_hand_or_missing_is_named(live):
     assert "changed by hand" in live.old()[RCPTHOSTS]
     (live / RCPTHOSTS).unlink()
     assert live.old()[RCPTHOSTS] == "is not there yet"
+    os.mkfifo(live / RCPTHOSTS)
+    assert "no regular file" in live.old()[RCPTHOSTS]
 
 
 def test_a_smart_host_is_told_and_makes_routes(live):
@@ -213,6 +216,8 @@ def test_an_empty_list_replaces_nothing(live):
         '{"rules": [{"name": 7, "kind": "HOST"}]}',
         '{"rules": [{"name": "co.uk", "kind": "DOMAIN"}]}',
         '{"rules": ["a.org"]}',
+        '{"rules": [{"name": "a.org", "kind": "HOST"}], "rules": [{"name": "b.org", "kind": "HOST"}]}',
+        '{"rules": [{"name": "a.org", "name": "b.org", "kind": "HOST"}]}',
         '{"x": ' * 3000,
         "a.org\nbad_one\n",
     ],

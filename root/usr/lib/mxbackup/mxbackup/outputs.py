@@ -82,13 +82,15 @@ def now_and_then(target, db):
 
     Raises TemplateError and OSError.
     """
+    # First, for it refuses what is no regular file: to open that may wait for ever.
+    then = _render(target.path, db) if hostengine.is_ours() else None
     try:
         with open(rooted(target.path), "rb") as stream:
             now = stream.read()
     except FileNotFoundError:
         now = None
-    if hostengine.is_ours():
-        return now, _render(target.path, db)
+    if then is not None:
+        return now, then
     ours = targets.text(target.name, db)
     if now is None:
         return now, ours.encode()
