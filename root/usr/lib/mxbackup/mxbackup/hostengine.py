@@ -6,7 +6,8 @@ from esmith.errors import EsmithError, EventError, TemplateError
 from esmith.paths import rooted
 
 COMMANDS = "/sbin/e-smith/"
-TEMPLATES = ("/etc/e-smith/templates-custom", "/etc/e-smith/templates")
+CUSTOM = "/etc/e-smith/templates-custom"
+STANDARD = "/etc/e-smith/templates"
 # Our fragments' names, in any folder.
 FRAGMENTS = ("20QandD", "20MXBackup", "61MXBackupDomains")
 
@@ -81,7 +82,7 @@ def _run(command, *arguments):
 
 def has_other_fragments(path):
     """Tell whether the template of `path` (str, not rooted) has a fragment that is not ours (bool)."""
-    for folder in [rooted(queue + path) for queue in TEMPLATES]:
+    for folder in [rooted(queue + path) for queue in (CUSTOM, STANDARD)]:
         try:
             names = os.listdir(folder)
         except OSError:

@@ -19,10 +19,9 @@ from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
 from mxbackup import publicsuffix, record
+from mxbackup.hostengine import CUSTOM, STANDARD
 from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
 
-CUSTOM = "/etc/e-smith/templates-custom"
-STANDARD = "/etc/e-smith/templates"
 KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"

@@ -5,17 +5,16 @@ import stat
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
+from mxbackup.hostengine import CUSTOM, FRAGMENTS, STANDARD
 
 from .verdict import FAULT, GOOD, Finding
 
-CUSTOM = "/etc/e-smith/templates-custom"
-STANDARD = "/etc/e-smith/templates"
 UPDATE = "run: signal-event mxbackup-update"
 
 
 def check(host):
     """Look at each mail file that this host (host.Host) has; return findings."""
-    from mxbackup import hostengine, targets
+    from mxbackup import targets
     findings = []
 
     def found(level, text, remedy=""):
@@ -35,7 +34,7 @@ def check(host):
         compiled = os.path.join(os.path.dirname(target.path), "morercpthosts.cdb")
         if target.name == "rcpthosts" and os.path.exists(rooted(compiled)):
             _check_readable(compiled, target.reader, found)
-        if _check_fragments(target, hostengine.FRAGMENTS, found):
+        if _check_fragments(target, found):
             _check_content(target, path, host.database, found)
     if not applying:
         found(FAULT, "this host has no mail server's files that the rules could go to",
@@ -66,9 +65,9 @@ def _lets_in(path, bit):
     return mode & bit or mode & bit << 3 and status.st_gid != 0 or mode & bit << 6 and status.st_uid != 0
 
 
-def _check_fragments(target, names, found):
+def _check_fragments(target, found):
     """Tell whether a fragment of ours makes its part of the file (bool); report what is in its way."""
-    installed = [name for name in names if os.path.exists(rooted(f"{STANDARD}{target.path}/{name}"))]
+    installed = [name for name in FRAGMENTS if os.path.exists(rooted(f"{STANDARD}{target.path}/{name}"))]
     hidden = [name for name in installed if os.path.exists(rooted(f"{CUSTOM}{target.path}/{name}"))]
     for name in hidden:
         custom = rooted(f"{CUSTOM}{target.path}/{name}")
