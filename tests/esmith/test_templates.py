@@ -477,6 +477,24 @@ def test_adopts_the_lines_that_were_there(tree):
     assert tree.read("/out/file") == "engine.org\ntheirs.org\n.theirs.org\n"
 
 
+def test_adopts_a_line_that_a_fragment_gives_for_now(tree):
+    adopting(tree, "theirs.org\nfriend.org\n")
+    fragment(tree, "# the record's\nfriend.org\n.friend.org\n", "20b")
+    assert expand(tree).returncode == 0
+    assert tree.read(CUSTOM) == "theirs.org\nfriend.org\n"
+    fragment(tree, "", "20b")
+    assert expand(tree).returncode == 0
+    assert tree.read("/out/file") == "engine.org\ntheirs.org\nfriend.org\n"
+
+
+def test_adopts_nothing_that_a_fragment_gives_as_it_is(tree):
+    # The record of what the engine wrote is lost: it is the engine's own for all that.
+    adopting(tree, "engine.org\n# the record's\nfriend.org\n.friend.org\nlater.org\n")
+    fragment(tree, "# the record's\nfriend.org\n.friend.org\n", "20b")
+    assert expand(tree).returncode == 0
+    assert tree.read(CUSTOM) == "later.org\n"
+
+
 def test_adopted_braces_are_copied(tree):
     adopting(tree, "a{b}c\n{{ 7*7 }}\n{% raw %}\n{# x #}\nd")
     assert expand(tree).returncode == 0

@@ -263,8 +263,11 @@ def test_what_was_compiled_by_another_is_compiled_again(cached, what):
 
 def test_what_another_python_wrote_is_compiled_again(cached):
     sandbox, folder, entry, fragment = cached
-    # As Python 3.6 writes a code object: to read it is a SystemError here.
-    code = b"\xe3" + bytes(16) + b"\x40" + bytes(3) + b"s\x04\0\0\0d\0S\0)\1N\xa9\0r\1\0\0\0r\1\0\0\0"
+    # What Python 3.6.8 writes for the code `0`: to read it is a SystemError to a later one.
+    code = bytes.fromhex(
+        "e300000000000000000000000001000000400000007304000000640053002901e900000000"
+        "a900720200000072020000007202000000da00da083c6d6f64756c653e010000007300000000"
+    )
     data = b"\x03\x06\x08\xf0" + code
     entry.write_bytes(crc32(data).to_bytes(4, "big") + data)
     expand(sandbox)

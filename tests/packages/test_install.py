@@ -289,10 +289,13 @@ def test_what_was_added_by_hand_between_an_erase_and_a_next_installation_is_kept
     assert python_host.root.exists(f"/etc/e-smith/templates-custom{RCPTHOSTS}/80adopted")
     change(python_host, "-e", "smeserver-mxbackup-utf8", "e-smith-python", events=0)
     assert python_host.root.run("find /etc/e-smith").stdout == ""
-    python_host.root.write(RCPTHOSTS, python_host.root.read(RCPTHOSTS) + "later.example\n")
+    # One of them is what a rule of ours gives, too.
+    python_host.root.write(RCPTHOSTS, python_host.root.read(RCPTHOSTS) + "later.example\nmail.bar.org\n")
     change(python_host, "-Uvh", *packages(python_host, built))
-    python_host.own.add("later.example")
-    assert_served(python_host)
+    python_host.own |= {"later.example", "mail.bar.org"}
+    assert python_host.lines() == python_host.own | ENTRIES
+    change(python_host, "-e", "smeserver-mxbackup-utf8", events=0)
+    assert_withdrawn(python_host)
 
 
 def test_what_the_calling_shell_set_for_a_sandbox_does_not_reach_the_host(host, built):

@@ -122,14 +122,25 @@ class _Template:
         place = rooted(QUEUE[0]) + self.metadata.template_path + "/" + self.metadata.adopt
         if os.path.lexists(place) or os.path.isfile(os.path.dirname(place)):
             return self._finished(pieces)
-        given = set(self._finished(pieces).splitlines())
-        lines = [line for line in current.splitlines() if line not in given]
-        if not lines:
+        lines = self._foreign(current, pieces)
+        if not any(map(bytes.strip, lines)):
             return self._finished(pieces)
         self.custom = place, _as_fragment(lines)
         pieces = [piece for piece in pieces if os.path.basename(piece[0]) != self.metadata.adopt]
         pieces.append((place, b"".join(line + b"\n" for line in lines)))
         return self._finished(sorted(pieces, key=lambda piece: _order(os.path.basename(piece[0]))))
+
+    def _foreign(self, current, pieces):
+        """Return the lines (list of bytes) of `current` without what each of `pieces` gives, as one block.
+
+        A single line that a fragment gives, too, stays: it must not go when the fragment gives it no longer.
+        """
+        rest = b"\n" + b"\n".join(current.splitlines()) + b"\n"
+        for _, text in pieces:
+            block = self._finished([(None, text)])
+            if block.endswith(b"\n"):
+                rest = rest.replace(b"\n" + block, b"\n", 1)
+        return rest[1:].split(b"\n")[:-1]
 
     def _pieces(self):
         files = fragments(self.metadata.template_path, self._queue, self._warn)
