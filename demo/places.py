@@ -64,7 +64,8 @@ class SandboxHost:
             for name in PACKAGES:
                 package = next(dist.glob(f"{name}-[0-9]*.noarch.rpm"))
                 payload = subprocess.run(["rpm2cpio", str(package)], stdout=subprocess.PIPE, check=True)
-                subprocess.run(["cpio", "-idmu", "--quiet"], input=payload.stdout, cwd=self.folder.name, check=True)
+                subprocess.run(["cpio", "-idmu", "--quiet"], input=payload.stdout, cwd=self.folder.name,
+                               check=True)
             typed = "rpm2cpio PACKAGE | cpio -idm        (their files; rpm itself is left out)"
         else:
             shutil.copytree(CHECKOUT / "root", self.folder.name, symlinks=True, dirs_exist_ok=True)

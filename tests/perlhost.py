@@ -1,4 +1,4 @@
-"""Turns a sandbox into an SME server: the Perl engine's commands, and nothing that only e-smith-python has."""
+"""Turns a sandbox into an SME server: the Perl engine's commands, without what e-smith-python alone has."""
 
 import os
 import shutil

@@ -46,7 +46,8 @@ class Replay:
         else:
             output = self.host.run(["sh", "-c", command])[1]
         # Debian's rpm adds that it is not Debian's package manager.
-        return [line.rstrip() for line in output.splitlines() if line.strip() and not line.startswith("rpm: ")]
+        lines = [line.rstrip() for line in output.splitlines()]
+        return [line for line in lines if line and not line.startswith("rpm: ")]
 
     def friend(self, arguments):
         control = self.host.path("/var/qmail/control")

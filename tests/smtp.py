@@ -4,7 +4,7 @@ import smtplib
 
 
 def rcpt_answers(address, recipients, sender="admin@anything.other.org"):
-    """Return the reply codes (list of int) to RCPT for each of `recipients` in one dialogue at (host, port)."""
+    """Return the reply code (int) to RCPT for each of `recipients`, in one dialogue at (host, port)."""
     with smtplib.SMTP(*address, timeout=20) as client:
         client.helo("anything.other.org")
         assert client.mail(sender)[0] == 250

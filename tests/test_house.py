@@ -35,9 +35,9 @@ def imported(path):
 def test_every_line_runs_on_python_3_6():
     programs = [str(path) for path in [*MODULES, *launchers(), CHECKOUT / "createlinks"]]
     assert len(programs) > 10
+    vermin = os.path.join(os.path.dirname(sys.executable), "vermin")
     checked = subprocess.run(
-        [os.path.join(os.path.dirname(sys.executable), "vermin"), "-t=3.6-", "--no-tips", "--violations", *programs],
-        capture_output=True, text=True,
+        [vermin, "-t=3.6-", "--no-tips", "--violations", *programs], capture_output=True, text=True,
     )
     assert checked.returncode == 0, checked.stdout
 

@@ -63,7 +63,7 @@ def write_zones(folder, zones, address, port):
 
 @contextlib.contextmanager
 def serving(folder, control):
-    """A World (its files in `folder`) where nsd answers and both mail servers read qmail's folder `control`."""
+    """A World, its files in `folder`, where nsd answers and both mail servers read qmail's `control`."""
     world = World(folder)
     try:
         world._make()

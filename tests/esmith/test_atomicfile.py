@@ -50,7 +50,7 @@ def test_mode_owner_and_attributes_are_kept(tmp_path):
 def test_an_access_control_list_is_kept(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    # posix_acl_xattr: version 2, then (tag, permissions, id): user 6 rwx-, user 1 r--, group r--, mask r--, other.
+    # posix_acl_xattr: version 2, then (tag, permissions, id) of owner, user 1, group, mask and others.
     entries = [(1, 6, 0xFFFFFFFF), (2, 4, 1), (4, 4, 0xFFFFFFFF), (16, 4, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF)]
     acl = b"\2\0\0\0" + b"".join(
         tag.to_bytes(2, "little") + bits.to_bytes(2, "little") + who.to_bytes(4, "little")

@@ -274,7 +274,8 @@ def test_a_database_in_the_place_of_early_releases(here):
 # Any sequence of changes leaves what it would leave in a plain dictionary.
 
 TEXT = st.text(
-    st.sampled_from("\\ né\n\t#\udce9\udcff") | st.characters(exclude_characters="|\0=", exclude_categories=[]),
+    st.sampled_from("\\ né\n\t#\udce9\udcff")
+    | st.characters(exclude_characters="|\0=", exclude_categories=[]),
     max_size=6,
 ).filter(lambda text: not text.endswith("\\") and "\\n" not in text and encodable(text))
 

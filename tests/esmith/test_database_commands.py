@@ -62,8 +62,9 @@ def test_what_a_database_cannot_hold_is_refused(host, arguments, why):
 
 @pytest.mark.parametrize("arguments", [
     [], ["configuration"], ["configuration", "nonsense"], [""], ["configuration", "get"],
-    ["configuration", "set", "k"], ["configuration", "set", "k", "t", "p"], ["configuration", "setprop", "k", "p"],
-    ["configuration", "setprop", "k", "--dry-run"], ["configuration", "settype", "mxbackup", ""],
+    ["configuration", "set", "k"], ["configuration", "set", "k", "t", "p"],
+    ["configuration", "setprop", "k", "p"], ["configuration", "setprop", "k", "--dry-run"],
+    ["configuration", "settype", "mxbackup", ""],
     ["configuration", "_show"], ["configuration", "delete"], ["configuration", "delprop", "mxbackup"],
 ])
 def test_wrong_use_tells_the_right_one(host, arguments):
@@ -182,7 +183,8 @@ def test_the_mode_is_that_of_the_perl_engine_or_stricter(host, before, after):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files away, which takes root")
 @pytest.mark.parametrize("groups, owner", [
-    ("root:x:0:\nadmin:x:4321:\n", (0, 4321)), ("root:x:0:\n", (4, 5)), ("admin:x:\n", (4, 5)), ("admin", (4, 5)),
+    ("root:x:0:\nadmin:x:4321:\n", (0, 4321)), ("root:x:0:\n", (4, 5)), ("admin:x:\n", (4, 5)),
+    ("admin", (4, 5)),
 ])
 def test_a_database_belongs_to_root_and_admin(host, groups, owner):
     host.write("/etc/group", groups)

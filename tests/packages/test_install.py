@@ -436,7 +436,8 @@ def test_what_a_killed_rpm_leaves_among_the_fragments_is_removed(host, built):
     folder = f"/etc/e-smith/templates{RCPTHOSTS}"
     litter = f"cp '{folder}/20QandD' '{folder}/20QandD;6b02cad6'"
     change(host, "-Uvh", *packages(host, built))
-    for arguments, events in ((["-Uvh", "--replacepkgs", built.utf8], 1), (["-e", "smeserver-mxbackup-utf8"], 0)):
+    again, gone = ["-Uvh", "--replacepkgs", built.utf8], ["-e", "smeserver-mxbackup-utf8"]
+    for arguments, events in ((again, 1), (gone, 0)):
         host.root.run(litter, check=True)
         change(host, *arguments, events=events)
         assert "20QandD;" not in host.root.run(["ls", folder]).stdout

@@ -1,4 +1,4 @@
-"""How the server-manager's page becomes root: it is run so, or sudo has a rule, or it says what is missing."""
+"""How the server-manager's page becomes root: run so, or by a rule of sudo; else it says what is missing."""
 
 import os
 import re

@@ -466,7 +466,7 @@ class Panel:
         ]
 
     def show_files(self):
-        """The lines that each mail file of this host gets from the rules, enabled or not, and which are old."""
+        """The lines that each mail file of this host gets from the rules, enabled or not; which are old."""
         self._enter()
         now = record.load()
         enabled = record.Configuration(True, now.rules, now.ignored, now.smart_host)
