@@ -428,7 +428,20 @@ def test_an_event_gives_the_log_mode_and_owner_of_new(host):
 
 def test_with_everything_closed_the_event_still_runs(host):
     template(host, "bad", "{ }\n")
-    handler(host, "S10a", f"#!/bin/sh\ntouch {host / '/out/done'}\n")
+    handler(host, "S10a", f"#!/bin/sh\ntouch {host / '/out/done'}\necho said\necho wrong >&2\n")
+    handler(host, "S20b", PYTHON + "import os\nos.write(1, b'also said')\n")
     command = f"{ROOT / 'sbin/e-smith/signal-event'} test-event <&- >&- 2>&-"
     assert subprocess.run(["/bin/sh", "-c", command], env=host.environment, timeout=60).returncode == 1
     assert (host / "/out/done").exists()
+    lines = [text for _, text in replay.syslog(host.log, host)]
+    assert {"said", "wrong", "also said"} <= set(lines)
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_a_plan_that_cannot_be_shown(host, redirection):
+    template(host, "file", "x\n")
+    for command in ("signal-event --dry-run test-event", "expand-template --diff /out/file"):
+        done = subprocess.run(["/bin/sh", "-c", f"{ROOT / 'sbin/e-smith'}/{command} {redirection}"],
+                              env=host.environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert "standard output: " in done.stderr and done.stderr.count("\n") == 1

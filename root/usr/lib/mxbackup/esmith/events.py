@@ -48,6 +48,11 @@ def signal(event, *arguments):
     Raises EventError where there is no such event.
     """
     found = handlers(event)
+    # A caller may have closed them, and what is opened next would take the place of one.
+    descriptor = 0
+    while descriptor <= 2:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
     syslog.log("Processing event: {} {}".format(event, " ".join(arguments)))
     failed = 0
     for name, path in found:

@@ -3,6 +3,7 @@
 import gc
 import os
 
+from esmith.commands import out
 from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.records import SPACE, decode, encode, split_value
@@ -49,7 +50,7 @@ def main(argv, database=None):
     arguments = [decode(os.fsencode(argument)) for argument in argv[1:]]
     try:
         if arguments in (["--help"], ["-h"]):
-            _out(encode(_usage(words)))
+            out(encode(_usage(words)))
             return 0
         if database is None:
             database = arguments.pop(0) if arguments else None
@@ -119,19 +120,6 @@ def _say(text):
         pass
 
 
-def _out(data):
-    """Print bytes; a reader that went away ends the command as it would any other (signal(7): SIGPIPE)."""
-    import _signal
-
-    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(1, view):]
-        except OSError as error:
-            raise EsmithError("standard output: %s" % error.strerror)
-
-
 def _pairs(arguments):
     """The properties (dict) of `prop value …`; a later one of the same name counts."""
     return dict(zip(arguments[::2], arguments[1::2]))
@@ -143,7 +131,7 @@ def _preview(db, function, arguments):
     with db.preview():
         status = function(db, arguments)
         after = _line(db, arguments[0])
-    _out(b"".join(sign + line for sign, line in ((b"- ", before), (b"+ ", after)) if line))
+    out(b"".join(sign + line for sign, line in ((b"- ", before), (b"+ ", after)) if line))
     return status
 
 
@@ -166,7 +154,7 @@ def _unescaped(raw):
 
 def _print_all(pieces):
     """Print the pieces (list of bytes); the exit status, 1 where there are none."""
-    _out(b"".join(pieces))
+    out(b"".join(pieces))
     return 0 if pieces else 1
 
 
@@ -222,7 +210,7 @@ def _show_json(db, arguments):
             "type": decode(type_),
             "props": {decode(prop): decode(props[prop] or b"") for prop in sorted(props)},
         }
-    _out(encode(json.dumps(records, indent=4) + "\n"))
+    out(encode(json.dumps(records, indent=4) + "\n"))
     return 0 if records else 1
 
 

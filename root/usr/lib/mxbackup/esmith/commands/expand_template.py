@@ -3,6 +3,7 @@
 import os
 import sys
 
+from esmith.commands import out
 from esmith.errors import EsmithError
 
 USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queue=FOLDER ...]
@@ -71,15 +72,10 @@ def main(argv):
             templates.expand(paths[0], options["output"], queue)
             return 0
         difference = templates.diff(paths[0], options["output"], queue)
-        sys.stdout.buffer.write(difference.encode("utf-8", "surrogateescape"))
-        sys.stdout.flush()
+        out(difference.encode("utf-8", "surrogateescape"))
         return 1 if difference else 0
     except EsmithError as error:
         print("ERROR: {}".format(error), file=sys.stderr)
         return 2 if options["show"] else 1
-    except BrokenPipeError:
-        # Whoever reads the difference has seen enough; what Python still holds must not be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
     except KeyboardInterrupt:
         return 130

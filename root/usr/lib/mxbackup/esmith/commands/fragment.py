@@ -3,6 +3,7 @@
 import os
 import sys
 
+from esmith.commands import out
 from esmith.errors import EsmithError, TemplateError
 from esmith.paths import rooted
 
@@ -30,9 +31,8 @@ def main(argv):
         if not fragments.read(path).startswith(fragments.MARK):
             raise TemplateError("{}: it is no Jinja2 fragment".format(path))
         text = fragments.render(path, fragments.Names())
-        sys.stdout.buffer.write(text)
-        sys.stdout.buffer.flush()
-    except (EsmithError, OSError) as error:
+        out(text)
+    except EsmithError as error:
         print("ERROR: {}".format(error), file=sys.stderr)
         return 1
     return 0

@@ -4,6 +4,7 @@ import os
 import sys
 
 from esmith import events
+from esmith.commands import out
 from esmith.errors import EsmithError
 
 USAGE = """usage:
@@ -33,7 +34,7 @@ def main(argv):
         return 2
     try:
         if dry:
-            sys.stdout.buffer.write(b"".join(os.fsencode(line) + b"\n" for line in events.plan(*arguments)))
+            out(b"".join(os.fsencode(line) + b"\n" for line in events.plan(*arguments)))
             return 0
         return events.signal(*arguments)
     except EsmithError as error:
