@@ -235,12 +235,42 @@ def test_nothing_can_be_said_between_starttls_and_tls():
         dialogue.hello("friend.example")
 
 
-def test_where_tls_fails_the_dialogue_goes_on_without():
-    behave = obedient(ehlo=b"250-x\r\n250 STARTTLS\r\n", star=b"220 go\r\n", rcpt=b"550 no\r\n")
+def hangs_up_at_starttls(connection):
+    connection.sendall(b"220 hostile.example ESMTP\r\n")
+    for line in lines(connection):
+        if line.startswith(b"STARTTLS"):
+            return
+        connection.sendall(b"250-x\r\n250 STARTTLS\r\n" if line.startswith(b"EHLO") else b"250 fine\r\n")
+
+
+def silent_at_starttls(connection):
+    connection.sendall(b"220 hostile.example ESMTP\r\n")
+    for line in lines(connection):
+        if not line.startswith(b"STARTTLS"):
+            connection.sendall(b"250-x\r\n250 STARTTLS\r\n" if line.startswith(b"EHLO") else b"250 fine\r\n")
+
+
+def silent_in_tls(connection):
+    connection.sendall(b"220 hostile.example ESMTP\r\n")
+    for line in lines(connection):
+        connection.sendall(b"250-x\r\n250 STARTTLS\r\n" if line.startswith(b"EHLO") else b"220 fine\r\n")
+        if line.startswith(b"STARTTLS"):
+            while connection.recv(4096):
+                pass
+            return
+
+
+@pytest.mark.parametrize("behave", [
+    obedient(ehlo=b"250-x\r\n250 STARTTLS\r\n", star=b"220 go\r\n", rcpt=b"550 no\r\n"),
+    obedient(ehlo=b"250-x\r\n250 STARTTLS\r\n", star=b"421 not now\r\n"),
+    hangs_up_at_starttls, silent_at_starttls, silent_in_tls,
+], ids=["no TLS", "421", "hangs up", "silent", "silent in TLS"])
+def test_where_tls_fails_the_dialogue_goes_on_without(behave):
     with tcp(behave) as address:
         dialogue, _, trouble = smtp.begin(Endpoint(*address), "friend.example", Deadline(5))
         with dialogue:
-            assert "it offers STARTTLS, but" in trouble
+            assert trouble.startswith("%s:%d: it offers STARTTLS, but: " % address)
+            assert trouble.count("127.0.0.1") == 1
             assert dialogue.mail("").accepted
             assert not dialogue.tls
 

@@ -104,9 +104,8 @@ class Dialogue:
         """
         name = name or f"[{'IPv6:' * (':' in self.local)}{self.local}]"
         reply = self._ehlo(name)
-        if tls and "STARTTLS" in self.extensions and self.command("STARTTLS").code == 220:
-            self._start_tls()
-            reply = self._ehlo(name)
+        if tls and "STARTTLS" in self.extensions:
+            reply = self._secured(name) or reply
         if not reply.accepted:
             reply = self.command("HELO " + name)
         if not reply.accepted:
@@ -119,12 +118,28 @@ class Dialogue:
         self.extensions = tuple(word[0].upper() for word in words if word) if reply.accepted else ()
         return reply
 
+    def _secured(self, name):
+        """Go over to TLS and return the Reply to EHLO there, or None where the server does not want to now."""
+        whole = self.deadline
+        # The rest is for going on without, where the server makes no end of it.
+        self.deadline = whole.within(whole.left() / 3)
+        try:
+            if self.command("STARTTLS").code != 220:
+                return None
+            self._start_tls()
+            return self._ehlo(name)
+        except DialogueError as error:
+            trouble = str(error).replace(f"{self.server}: ", "", 1)
+            raise TLSFailed(f"{self.server}: it offers STARTTLS, but: {trouble}")
+        finally:
+            self.deadline = whole
+
     def _start_tls(self):
         try:
             import ssl
             if self._received:
                 # Whoever sits between could have added that: RFC 3207, 6.
-                raise TLSFailed(f"{self.server}: it goes on talking after STARTTLS")
+                raise DialogueError(f"{self.server}: it goes on talking after STARTTLS")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -132,7 +147,7 @@ class Dialogue:
             self._socket = context.wrap_socket(self._socket)
             self.tls = self._socket.version()
         except (OSError, ValueError, ImportError) as error:
-            raise TLSFailed(f"{self.server}: it offers STARTTLS, but: {printable(str(error))}")
+            raise DialogueError(f"{self.server}: {printable(str(error))}")
         self._say(f"({self.tls} from here on)")
 
     def mail(self, sender):
