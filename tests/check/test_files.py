@@ -118,6 +118,18 @@ def test_a_refusal_by_ones_own_server_while_disabled_says_how_to_enable(backup):
     assert fault[2] == "run: mxbackup enable"
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_read(smart, make):
+    """A pipe in a file's place would be read for ever."""
+    for path in (RCPTHOSTS, SMTPROUTES):
+        os.unlink(smart / path)
+        make(smart / path)
+    assert [text for text, _ in faults(smart)] == [
+        f"{smart / path} is not a file" for path in (RCPTHOSTS, SMTPROUTES)]
+    assert ("unchecked", f"{smart / SMTPROUTES} is no file that can be read: "
+                         "which way mail goes out is not known") in loop(smart)
+
+
 def test_without_a_smart_host_there_is_no_loop(backup):
     assert loop(backup) == [("good", "no smart host is set: mail goes out by DNS")]
 
@@ -137,6 +149,13 @@ def loop(host):
 
 def test_the_domains_mail_goes_out_by_dns(smart):
     assert ("good", f"{SMTPROUTES} sends mail for smithnet.com by DNS, not to the smart host") in loop(smart)
+
+
+def test_without_dns_nobody_knows_whether_the_smart_host_is_an_mx(smart):
+    smart.write("/etc/resolv.conf", "")
+    done = smart.run("mxbackup", "check", "--only", "loop", "smithnet.com")
+    assert done.returncode == 2
+    assert "smithnet.com (DOMAIN)\n    unchecked, dns: this machine's resolv.conf names no name" in done.stdout
 
 
 @pytest.mark.parametrize("routes, text", [

@@ -30,11 +30,11 @@ def check(host):
             world = f": {target.reader} then takes mail for the whole world"
             found(FAULT, f"{path} does not exist" + world * (target.name == "rcpthosts"), UPDATE)
             continue
-        _check_readable(target.path, target.reader, found)
+        whole = _check_readable(target.path, target.reader, found)
         compiled = os.path.join(os.path.dirname(target.path), "morercpthosts.cdb")
         if target.name == "rcpthosts" and os.path.exists(rooted(compiled)):
             _check_readable(compiled, target.reader, found)
-        if _check_fragments(target, found):
+        if _check_fragments(target, found) and whole:
             _check_content(target, path, host.database, found)
     if not applying:
         found(FAULT, "this host has no mail server's files that the rules could go to",
@@ -43,10 +43,10 @@ def check(host):
 
 
 def _check_readable(path, reader, found):
-    """See that a server can read the file `path` (str, not rooted): it runs as a user of its own."""
+    """See that a server, as a user of its own, can read `path` (str, not rooted); return if it is a file."""
     if not os.path.isfile(rooted(path)):
         found(FAULT, f"{rooted(path)} is not a file", "move it away, and " + UPDATE)
-        return
+        return False
     if not _lets_in(rooted(path), stat.S_IROTH):
         found(FAULT, f"{rooted(path)} can be read by root only: {reader} runs as somebody else",
               f"run: chmod o+r {rooted(path)}")
@@ -56,6 +56,7 @@ def _check_readable(path, reader, found):
             found(FAULT, f"{rooted(folder)} can be entered by root only: {reader} runs as somebody else",
                   f"run: chmod o+x {rooted(folder)}")
         folder = os.path.dirname(folder)
+    return True
 
 
 def _lets_in(path, bit):

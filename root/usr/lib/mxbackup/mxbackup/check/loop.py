@@ -1,5 +1,7 @@
 """Whether mail that this host takes as a backup can come back to it by way of its smart host."""
 
+import os
+
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
@@ -9,17 +11,19 @@ from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
 
 def routes():
-    """Return {path: {name: relay}} of each smtproutes file of this host; names are in lower case."""
+    """Return {path: {name: relay}} of each smtproutes file of this host; names are in lower case.
+
+    A file that is not there, or is none, has no entries of ours: None.
+    """
     from mxbackup import targets
     found = {}
     for target in targets.applying():
         if target.name == "smtproutes":
-            try:
+            found[target.path] = None
+            # What is no file, as a pipe, could keep us for ever.
+            if os.path.isfile(rooted(target.path)):
                 with open(rooted(target.path), encoding="utf-8", errors="replace") as lines:
                     found[target.path] = _parse(lines)
-            except OSError:
-                # A file that is not there is for files.py to report.
-                continue
     return found
 
 
@@ -54,6 +58,10 @@ def check(domain, kind, smart_host, tables, exchangers, smart_addresses):
         found(GOOD, "no smart host is set: mail goes out by DNS")
         return findings
     for path, table in tables.items():
+        if table is None:
+            found(UNCHECKED, f"{rooted(path)} is no file that can be read: which way mail goes out is not known",
+                  "run: signal-event mxbackup-update")
+            continue
         for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):
             relay = route(table, host)
             if relay and _host(relay) == _host(smart_host):

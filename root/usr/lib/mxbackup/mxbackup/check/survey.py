@@ -126,7 +126,7 @@ class Survey:
         sender, hostname = self.options.sender, socket.gethostname()
         if sender:
             return relay.Courtesy(sender.rpartition("@")[2], [sender])
-        if self.about_host:
+        if self.about_host and _is_name(self.host.name):
             name, senders = self.host.name, [f"admin@{self.host.domain}", ""]
         elif _is_name(hostname):
             name, senders = hostname, [f"postmaster@{hostname}", ""]
@@ -199,6 +199,9 @@ class Survey:
                 self._transcript(verdict), knock="dns" in self.options.parts)
             if "dns" in self.options.parts:
                 verdict.findings += findings
+            elif self.about_host and self.host.configuration.smart_host:
+                # Whether the smart host is one of the MXs is not known either.
+                verdict.findings += [finding for finding in findings if finding.level == UNCHECKED]
         if "smtp" in self.options.parts:
             self._check_dialogue(verdict, deadline)
         if "loop" in self.options.parts and self.about_host:
