@@ -13,8 +13,8 @@ import mailfront
 from hostile import obedient, tcp
 from loopback import RECORDS, many_domains, name_server
 from mxbackup import check as checks
-from mxbackup.check import store
-from mxbackup.check.verdict import PARTS
+from mxbackup.check import command, store
+from mxbackup.check.verdict import PARTS, Verdict
 from sandbox import CHECKOUT, Syslog
 from world import LIBRARY
 
@@ -94,7 +94,14 @@ def test_a_store_that_cannot_be_written_is_no_failure(backup, dns):
     assert done.stderr.startswith("mxbackup: /var/lib/mxbackup/verdicts.json: the verdicts are not stored: ")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"verdicts": 3}', '{"verdicts": {"a": 1}}', "\x00\xff"])
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", '{"verdicts": 3}', '{"verdicts": {"a": 1}}', "\x00\xff", "[" * 100000,
+    '{"verdicts": {"a": {"state": [], "findings": [], "checked": 1}}}',
+    '{"verdicts": {"a": {"state": "good", "findings": null, "checked": 1}}}',
+    '{"verdicts": {"a": {"state": "good", "findings": [3], "checked": 1}}}',
+    '{"verdicts": {"a": {"state": "good", "findings": [{"level": []}], "checked": 1}}}',
+    '{"verdicts": {"a": {"state": "good", "findings": [], "checked": 99999999999999999999}}}',
+], ids=lambda text: text[:60])
 def test_a_damaged_store_is_an_empty_one(sandbox, monkeypatch, text):
     monkeypatch.setenv("ESMITH_ROOT", str(sandbox.path))
     assert store.load() == {}
@@ -111,6 +118,31 @@ def test_the_panel_calls_it_from_python(backup, dns, monkeypatch):
     assert [(verdict.kind, verdict.state) for verdict in verdicts] == [("SERVER", "good"), ("HOST", "good")]
     assert seen == [(1, 1)]
     assert store.load()["mail.bar.org"]["state"] == "good"
+
+
+def test_a_mail_program_that_hangs_is_stopped_and_said(sandbox, monkeypatch, capfd):
+    monkeypatch.setenv("ESMITH_ROOT", str(sandbox.path))
+    monkeypatch.setattr(command, "MAIL_SECONDS", 0.2)
+    sandbox.write("/usr/sbin/sendmail", "#!/bin/sh\nexec sleep 60\n", 0o755)
+    command._mail([Verdict("smithnet.com", "DOMAIN")], "admin@doecom.net")
+    assert capfd.readouterr().err == (
+        "mxbackup: /usr/sbin/sendmail: the mail to admin@doecom.net was not sent: it took more than 0.2 seconds\n")
+
+
+@pytest.mark.parametrize("name, domain", [
+    ("sme", "d\u00f6com.net"), ("sme", "doecom.net\\nRCPT TO:<x@y>"), ("sme\rRSET", "doecom.net"),
+    ("\x1b[2J", "doecom.net"), ("\udcff", "doecom.net"), ("sme", "a" * 5000),
+], ids=lambda text: ascii(text)[:40])
+def test_a_name_of_the_host_that_is_none_is_not_said_to_the_server(backup, name, domain):
+    """The databases may hold any bytes; the server then hears an address, as RFC 5321, 4.1.4 has it."""
+    backup.run("config", "set", "SystemName", name)
+    backup.run("config", "set", "DomainName", domain)
+    with mailfront.start(backup / "/var/qmail/control") as server:
+        done = backup.run("mxbackup", "check", "-v", "--only", "smtp", "--server", "%s:%d" % server.address)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "\nEHLO [127.0.0.1]\n" in done.stdout and "\nMAIL FROM:<>\n" in done.stdout
+    done = backup.run("mxbackup", "check", "--only", "files")
+    assert done.returncode == 1 and set(done.stdout) <= set(map(chr, range(0x20, 0x7f))) | {"\n"}
 
 
 def outside(*arguments, **environment):
@@ -134,6 +166,8 @@ def outside(*arguments, **environment):
     (["--server", "127.0.0.1", "--timeout", "nan", "a.org"], "a time limit is more than 0"),
     (["--server", "127.0.0.1", "-j", "1000", "a.org"], "1 to 64 domains can be checked at once"),
     (["--server", "127.0.0.1", "--mail", "a@b.org", "a.org"], "--mail goes with --changes"),
+    (["--server", "127.0.0.1", "--changes", "--mail", "<>", "a.org"], "--mail goes with an address"),
+    (["--server", "127.0.0.1", "--changes", "--mail", "", "a.org"], "--mail goes with an address"),
     (["--server", "127.0.0.1", "--changes", "--only", "smtp", "a.org"], "--changes goes without --only"),
     (["--server", "127.0.0.1", "--only", "files", "a.org"], "are looked at on the host itself"),
 ])

@@ -30,6 +30,7 @@ mxbackup check -v --as admin@anything.other.org smithnet.com
 WORDS = {GOOD: "GOOD", FAULT: "FAULT", UNCHECKED: "UNCHECKED", NOTE: "note"}
 COLOURS = {GOOD: "\033[32m", FAULT: "\033[31m", UNCHECKED: "\033[33m"}
 SENDMAIL = "/usr/sbin/sendmail"
+MAIL_SECONDS = 60
 
 
 def add_arguments(parser):
@@ -60,11 +61,13 @@ def add_arguments(parser):
 
 def run(options):
     """Check what the command line says, print the verdicts, return the exit status."""
-    if options.mail and not options.changes:
+    if options.mail is not None and not options.changes:
         raise WrongUse("--mail goes with --changes")
     if options.changes and options.only:
         raise WrongUse("--changes goes without --only: verdicts on a part are not stored")
     mail_to = options.mail and parse_sender(options.mail)
+    if options.mail is not None and not mail_to:
+        raise WrongUse("--mail goes with an address that mail can be sent to")
     many = sys.stderr.isatty() and not options.json
     verdicts, changed, trouble = check.run_and_compare(
         options.domains or None, _progress if many else None, server=options.server,
@@ -137,7 +140,7 @@ def _tell(changed, mail_to):
 
 
 def _mail(changed, mail_to):
-    from subprocess import PIPE, Popen
+    from subprocess import PIPE, Popen, TimeoutExpired
     from esmith.paths import rooted
     lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed",
              "Auto-Submitted: auto-generated", ""]
@@ -145,8 +148,12 @@ def _mail(changed, mail_to):
         lines += report(verdict, notes=False)
     try:
         sendmail = Popen([rooted(SENDMAIL), "-i", "--", mail_to], stdin=PIPE)
-        sendmail.communicate(("\n".join(lines) + "\n").encode("utf-8", "replace"), timeout=60)
+        sendmail.communicate(("\n".join(lines) + "\n").encode("utf-8", "replace"), timeout=MAIL_SECONDS)
         failure = sendmail.returncode and f"it exited with {sendmail.returncode}"
+    except TimeoutExpired:
+        sendmail.kill()
+        sendmail.wait()
+        failure = f"it took more than {MAIL_SECONDS} seconds"
     except OSError as error:
         failure = error.strerror
     if failure:

@@ -8,7 +8,7 @@ import time
 from esmith import atomicfile
 from esmith.paths import rooted
 
-from .verdict import GOOD, SERVER
+from .verdict import GOOD, SERVER, Finding
 
 PATH = "/var/lib/mxbackup/verdicts.json"
 
@@ -21,9 +21,17 @@ def load():
     try:
         with open(rooted(PATH), encoding="utf-8") as file:
             verdicts = json.load(file)["verdicts"]
-        return {name: verdict for name, verdict in verdicts.items() if isinstance(verdict, dict)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {name: verdict for name, verdict in verdicts.items() if _is_whole(verdict)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _is_whole(verdict):
+    """Tell whether `verdict`, as the file holds it, has what is looked at in one."""
+    texts = [verdict["state"]] + [
+        finding[field] for finding in verdict["findings"] for field in Finding._fields]
+    # No calendar goes beyond the year 9999.
+    return all(isinstance(text, str) for text in texts) and 0 <= verdict["checked"] < 253402300800
 
 
 def save(verdicts, rules):

@@ -33,7 +33,8 @@ class Verdict:
     """
 
     def __init__(self, name, kind, findings=(), transcript=()):
-        self.name = name
+        # A database may hold any bytes for the server's.
+        self.name = printable(name)
         self.kind = kind
         self.findings = list(findings)
         self.transcript = list(transcript)
