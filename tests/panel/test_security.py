@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 from doors import PASSWORD
-from mxbackup.panel import login, tokens
+from mxbackup.panel import application, login, tokens
 
 FORM = "application/x-www-form-urlencoded"
 CHANGES = [
@@ -50,6 +50,16 @@ def test_no_change_by_get(door, panel_host):
     assert database(panel_host) == before
 
 
+def test_no_change_by_a_method_in_lower_case(own, panel_host):
+    """The web server passes it on, and bottle takes it for POST."""
+    own.log_in()
+    before = database(panel_host)
+    for method in ("post", "Post", "get"):
+        answer = own.ask(method, "/switch?to=disabled", b"", Content_Type=FORM)
+        assert answer.status in (403, 405)
+    assert database(panel_host) == before
+
+
 def test_a_token_is_bound_to_who_it_was_made_for_and_grows_old(panel_host, monkeypatch):
     token = tokens.make("form", "user admin", 60)
     assert tokens.good(token, "form", "user admin")
@@ -76,6 +86,28 @@ def test_the_secret_is_for_its_owner_alone_and_one_for_all(panel_host):
 def test_an_empty_secret_is_not_used(panel_host):
     path = panel_host.write(tokens.SECRET, "")
     assert len(tokens.secret()) == 32 and path.read_bytes() == tokens.secret()
+
+
+def test_a_secret_that_others_know_is_made_anew(panel_host):
+    path = panel_host.write(tokens.SECRET, "k" * 32, 0o644)
+    made = tokens.secret()
+    assert made != b"k" * 32 and stat.S_IMODE(path.stat().st_mode) == 0o600
+    os.chown(str(path), 65534, 65534)
+    assert tokens.secret() != made and path.stat().st_uid == os.geteuid()
+
+
+def test_a_damaged_store_of_verdicts_is_none(door, panel_host):
+    for text in ('{"verdicts": {"smithnet.com": {"state": {}, "findings": 3, "checked": 1e99}}}', "[" * 100000):
+        panel_host.write("/var/lib/mxbackup/verdicts.json", text)
+        for path in ("/", "/check"):
+            assert door.get(path).status == 200
+
+
+def test_a_name_shows_no_letter_that_turns_the_writing(panel_host):
+    assert application.readable("xn--bcher-kva.example") == "b\u00fccher.example"
+    for label in ("a\u202eb", "a\u200bb", "a\x85b", "a\ud800b"):
+        name = "xn--" + label.encode("punycode").decode() + ".example"
+        assert application.readable(name) == ""
 
 
 def test_a_message_in_an_address_must_be_ours(door):

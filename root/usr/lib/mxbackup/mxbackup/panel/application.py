@@ -64,14 +64,16 @@ class Message:
 
 
 def readable(name):
-    """Return the U-label form of the A-label `name`, or "" where it has none."""
+    """Return the U-label form of the A-label `name`, or "" where it has none that can be shown."""
     if "xn--" not in name:
         return ""
     try:
-        return ".".join(label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") else label
+        text = ".".join(label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") else label
                         for label in name.split("."))
     except (UnicodeError, ValueError, OverflowError):
         return ""
+    # Such as turns the direction of writing, or takes no room.
+    return text if text.isprintable() else ""
 
 
 class Panel:
@@ -108,6 +110,8 @@ class Panel:
     def __call__(self, environ, start_response):
         if not environ.get("PATH_INFO"):
             environ["PATH_INFO"] = "/"
+        # bottle knows a method in any case, and so must whoever asks for a token.
+        environ["REQUEST_METHOD"] = environ["REQUEST_METHOD"].upper()
         return self._app(self._admit(environ), start_response)
 
     # Who may come in

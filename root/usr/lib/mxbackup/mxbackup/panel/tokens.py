@@ -17,10 +17,10 @@ def secret():
     for _ in range(4):
         try:
             with open(path, "rb") as file:
-                found = file.read()
-            if len(found) == LENGTH:
+                status, found = os.fstat(file.fileno()), file.read(LENGTH + 1)
+            if len(found) == LENGTH and status.st_uid == os.geteuid() and not status.st_mode & 0o077:
                 return found
-            os.unlink(path)  # an empty secret would be everybody's
+            os.unlink(path)  # one that is empty, or that others know, would be everybody's
         except FileNotFoundError:
             pass
         _make(path)
