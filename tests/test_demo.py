@@ -55,6 +55,6 @@ def test_an_ordinary_user_sees_the_same_steps_in_a_sandbox(clone):
         for name in [parent, *(os.path.join(parent, name) for name in names)]:
             os.lchown(name, ORDINARY_USER, ORDINARY_USER)
     lines = demo(clone, user=ORDINARY_USER, group=ORDINARY_USER, extra_groups=[],
-                 env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+                 env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": clone})
     assert any(line.startswith("left out: rpm -Uvh in a throwaway root: ") for line in lines)
     assert "Left out: rpm -Uvh in a throwaway root" in lines[-1]
