@@ -45,18 +45,25 @@ def cases(folder):
     environment = {"ESMITH_ROOT": str(folder)}
     start = "DomainName=doecom.net\nSystemName=sme\nSMTPSmartHost=smtp.provider.net\n"
 
-    def add(_):
-        configuration.write_text(start)
-        return [ROOT / "usr/sbin/mxbackup", "add", "--no-update", "--from-file", rules]
+    def add(*options):
+        def argv(_):
+            configuration.write_text(start)
+            remove(OUTPUTS)
+            return [ROOT / "usr/sbin/mxbackup", "add", *options, "--from-file", rules]
+        return argv
+
+    def remove(paths):
+        for path in paths:
+            if (folder / path).exists():
+                (folder / path).unlink()
 
     # Three seconds at most, on a machine whose Python starts in ten milliseconds.
-    yield Case("mxbackup add, %d rules from a file" % COUNT, add, 300, environment, 5)
+    yield Case("mxbackup add, %d rules, and its event" % COUNT, add(), 300, environment, 5)
+    yield Case("mxbackup add --no-update, the same", add("--no-update"), None, environment, 5)
 
     def event(*gone):
         def argv(_):
-            for path in gone:
-                if (folder / path).exists():
-                    (folder / path).unlink()
+            remove(gone)
             return [ROOT / "sbin/e-smith/signal-event", "mxbackup-update"]
         return argv
 
@@ -65,3 +72,16 @@ def cases(folder):
     yield Case("event, the same, qmail's second list new", second_list_too, None, environment, 5)
     yield Case("event, %d rules, nothing changed" % COUNT, event(), 80, environment, 10)
     yield Case("mxbackup list, %d rules" % COUNT, [ROOT / "usr/sbin/mxbackup", "list"], None, environment, 5)
+    disable = [ROOT / "usr/sbin/mxbackup", "disable", "--dry-run"]
+    yield Case("mxbackup disable --dry-run, %d rules" % COUNT, disable, None, environment, 5)
+
+    bad = ["_%d.org" % number for number in range(COUNT // 5)]
+    good = ["d%d.example.org" % number for number in range(COUNT // 5)]
+    rules.write_text("\n".join(bad + good))
+    record = "mxbackup=service|name|%s|status|enabled\n" % ",".join(name + ",1" for name in bad + good)
+
+    def take_out(_):
+        configuration.write_text(start + record)
+        return [ROOT / "usr/sbin/mxbackup", "remove", "--no-update", "--from-file", rules]
+
+    yield Case("mxbackup remove, half of %d no rules" % (len(bad) * 2), take_out, None, environment, 5)
