@@ -36,12 +36,26 @@ def test_all_is_well(live):
     done = live.run("mxbackup", "status")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(
-        "MX Backup is enabled: 1 DOMAIN and 0 HOST rules\nSmart host: none\nMail files:\n"
+        "MX Backup is enabled: 1 DOMAIN rule and no HOST rules\nSmart host: none\nMail files:\n"
     )
+    assert "rules: the next 2 lines are from" in live.read(RCPTHOSTS)
     told = live.status()
     assert told["enabled"] and told["domains"] == 1 and told["smart_host"] == ""
     assert {file["path"] for file in told["files"] if file["here"]} == {RCPTHOSTS, SMTPROUTES}
     assert live.old() == {} and not told["ignored"] and not told["lists"]
+
+
+def test_one_is_told_as_one_and_many_as_many(live):
+    live.set = lambda names: live.write(
+        CONFIGURATION, f"DomainName=doecom.net\nSystemName=sme\nmxbackup=service|name|{names}|status|enabled\n"
+    )
+    live.set("a.org,0,bad_,0")
+    assert "enabled: no DOMAIN rules and 1 HOST rule\n" in live.run("mxbackup", "status").stdout
+    assert "1 entry of the record is ignored" in live.run("mxbackup", "list").stderr
+    live.run("signal-event", "mxbackup-update")
+    assert "rules: the next 1 line is from" in live.read(RCPTHOSTS)
+    live.set("a.org,1,b.org,1,c.org,0,d.org,0")
+    assert "enabled: 2 DOMAIN rules and 2 HOST rules\n" in live.run("mxbackup", "status").stdout
 
 
 def test_a_file_that_is_older_than_the_database_is_named(live):

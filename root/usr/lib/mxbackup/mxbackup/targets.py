@@ -100,8 +100,9 @@ def text(name, db=None):
     if not lines:
         return ""
     # The number tells where our part of a file ends.
-    return "%s: the next %d lines are from the record mxbackup; see 'mxbackup list'.\n%s" % (
-        COMMENT, lines.count("\n"), lines)
+    number = lines.count("\n")
+    return "%s: the next %d %s from the record mxbackup; see 'mxbackup list'.\n%s" % (
+        COMMENT, number, "line is" if number == 1 else "lines are", lines)
 
 
 def part(text):

@@ -57,7 +57,7 @@ def _print_table(configuration):
     if not configuration.enabled:
         notes.append("MX Backup is disabled: the rules have no effect until 'mxbackup enable'.")
     if configuration.ignored:
-        notes.append(
-            "%d entries of the record are ignored; 'mxbackup status' says why." % len(configuration.ignored)
-        )
+        number = len(configuration.ignored)
+        what = "1 entry of the record is" if number == 1 else "%d entries of the record are" % number
+        notes.append(what + " ignored; 'mxbackup status' says why.")
     sys.stderr.write("".join(["mxbackup: %s\n" % note for note in notes]))

@@ -63,12 +63,16 @@ def gather():
     }
 
 
+def _number(number, what):
+    return "%s %s%s" % (number or "no", what, "" if number == 1 else "s")
+
+
 def _report(facts):
     """Yield the lines for a reader."""
-    yield "MX Backup is %s: %d DOMAIN and %d HOST rules%s" % (
+    yield "MX Backup is %s: %s and %s%s" % (
         "enabled" if facts["enabled"] else "disabled",
-        facts["domains"],
-        facts["hosts"],
+        _number(facts["domains"], "DOMAIN rule"),
+        _number(facts["hosts"], "HOST rule"),
         "" if facts["enabled"] else ", without effect until 'mxbackup enable'",
     )
     if facts["smart_host"]:
