@@ -126,7 +126,8 @@ def test_a_mail_program_that_hangs_is_stopped_and_said(sandbox, monkeypatch, cap
     sandbox.write("/usr/sbin/sendmail", "#!/bin/sh\nexec sleep 60\n", 0o755)
     command._mail([Verdict("smithnet.com", "DOMAIN")], "admin@doecom.net")
     assert capfd.readouterr().err == (
-        "mxbackup: /usr/sbin/sendmail: the mail to admin@doecom.net was not sent: it took more than 0.2 seconds\n")
+        "mxbackup: /usr/sbin/sendmail: the mail to admin@doecom.net was not sent: "
+        "it took more than 0.2 seconds\n")
 
 
 @pytest.mark.parametrize("name, domain", [

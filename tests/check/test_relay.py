@@ -114,9 +114,19 @@ def test_from_an_address_that_may_relay_nothing_is_proved(control):
         assert (status, relay["state"], domain["state"]) == (2, UNCHECKED, UNCHECKED)
         assert "from here (127.0.0.1), an address that it may let relay" in texts(relay, UNCHECKED)
         assert "run this check from outside" in relay["findings"][0]["remedy"]
+        assert "mxbackup check --server THIS.HOST smithnet.com" in relay["findings"][0]["remedy"]
         # Unless the user knows better.
         status, relay, domain = check(server.address, "--outside")
         assert (status, relay["state"], domain["state"]) == (1, FAULT, FAULT)
+
+
+def test_a_friend_is_not_sent_to_his_own_loopback(sme, control):
+    """Run on the host itself, the advice names the host as it is called elsewhere."""
+    (control / "rcpthosts").write_text(BOTH_KINDS[0])
+    with mailfront.start(control, relay=True) as server:
+        done = sme.run("mxbackup", "check", "--only", "smtp", "--server", "%s:%d" % server.address)
+    assert done.returncode == 2
+    assert done.stdout.count("run this check from outside: mxbackup check --server sme.doecom.net ") == 3
 
 
 def test_a_private_network_is_no_outside(world, control):

@@ -59,7 +59,7 @@ def check(domain, kind, smart_host, tables, exchangers, smart_addresses):
         return findings
     for path, table in tables.items():
         if table is None:
-            found(UNCHECKED, f"{rooted(path)} is no file that can be read: which way mail goes out is not known",
+            found(UNCHECKED, f"{rooted(path)} is no file: which way mail goes out is not known",
                   "run: signal-event mxbackup-update")
             continue
         for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):

@@ -108,11 +108,13 @@ def below(domain):
     return f"x{sha256(domain.encode()).hexdigest()[:12]}.{domain}"
 
 
-def check_server(server, courtesy, deadline, transcript, outside=False, domain="DOMAIN"):
+def check_server(server, courtesy, deadline, transcript, outside=False, domain="DOMAIN",
+                 known_as=""):
     """Try the counter-test for the server as a whole; return (findings, Answers, relays).
 
     `relays` tells that it takes mail for strangers, so that its taking any other proves nothing. `outside` is
-    the user's word that this machine may not relay there. `domain` goes into the remedy.
+    the user's word that this machine may not relay there. `domain` goes into the remedy, and so does
+    `known_as`: the server's name elsewhere, where that is not what we call it.
     """
     recipients = [address for _, address in STRANGERS] + [WITHOUT_DOMAIN]
     answers = ask(server, recipients, courtesy, deadline, transcript)
@@ -125,7 +127,7 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
             "smtp", UNCHECKED,
             f"it takes mail for {taken[0]} from here ({answers.local}), an address that it may let relay; "
             "if it does that for any address, it is an OPEN RELAY",
-            FROM_OUTSIDE.format(server=server.host, domain=domain)
+            FROM_OUTSIDE.format(server=known_as or server.host, domain=domain)
             + "; or, if it does not let this machine relay, say so: --outside"))
     elif taken:
         findings.append(Finding(
@@ -157,12 +159,12 @@ def _remedy_for_failure(answers):
 
 
 def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False,
-                 message=None, covered=False, remedy=""):
+                 message=None, covered=False, remedy="", known_as=""):
     """Try the how-to's test for `domain`, and the counter-tests that use its name; return findings.
 
     `kind` is "HOST", "DOMAIN" or "" where it is not known. `relays` and `inside` come from check_server.
     `covered` tells that another DOMAIN rule holds for the names below it. `message` is sent if it is given.
-    `remedy` is what to do about a refusal.
+    `remedy` is what to do about a refusal; `known_as` is as for check_server.
     """
     postmaster = f"postmaster@{domain}"
     stranger_below = f"postmaster@{below(domain)}"
@@ -182,7 +184,7 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     reply = answers[postmaster]
     if reply and reply.accepted and relays and inside:
         found(UNCHECKED, f"it takes mail for {domain}, but from here it takes mail for every domain",
-              FROM_OUTSIDE.format(server=server.host, domain=domain))
+              FROM_OUTSIDE.format(server=known_as or server.host, domain=domain))
     elif reply and reply.accepted:
         found(GOOD, f"{server} takes mail for {domain}")
     elif reply and reply.put_off:

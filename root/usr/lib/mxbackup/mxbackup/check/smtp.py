@@ -119,7 +119,7 @@ class Dialogue:
         return reply
 
     def _secured(self, name):
-        """Go over to TLS and return the Reply to EHLO there, or None where the server does not want to now."""
+        """Go over to TLS and return the Reply to EHLO there, or None where the server does not want to."""
         whole = self.deadline
         # The rest is for going on without, where the server makes no end of it.
         self.deadline = whole.within(whole.left() / 3)

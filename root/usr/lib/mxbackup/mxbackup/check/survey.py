@@ -7,7 +7,8 @@ from mxbackup.commands import WrongUse
 
 from . import exchangers, files, host, loop, relay, resolver, smtp
 from .network import (
-    Deadline, Endpoint, LookupFailed, addresses_of, is_local, parse_address, parse_endpoint, printable,
+    Deadline, Endpoint, LookupFailed, addresses_of, at_home, is_local, parse_address, parse_endpoint,
+    printable,
 )
 from .verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
 
@@ -122,6 +123,12 @@ class Survey:
             names.insert(0, self.server.host)
         return exchangers.Identity(names, addresses, self.here)
 
+    def _known_as(self):
+        """Return what a friend outside calls the server: an address at home is another machine to him."""
+        if not at_home(self.server.host):
+            return self.server.host
+        return next(filter(_is_name, self.identity.names), "THIS.HOST")
+
     def _courtesy(self):
         sender, hostname = self.options.sender, socket.gethostname()
         if sender:
@@ -181,7 +188,8 @@ class Survey:
             else:
                 findings, self.answers, self.relays = relay.check_server(
                     self.server, self.courtesy, Deadline(self.options.seconds), self._transcript(verdict),
-                    self.options.outside, self.domains[0] if self.domains else "DOMAIN")
+                    self.options.outside, self.domains[0] if self.domains else "DOMAIN",
+                    self._known_as())
                 verdict.findings += findings
         return verdict
 
@@ -220,7 +228,7 @@ class Survey:
         verdict.findings += relay.check_domain(
             self.server, domain, verdict.kind, self.courtesy, deadline, self._transcript(verdict),
             self.relays, self.answers.inside and not self.options.outside, message, covered,
-            self._remedy(domain))
+            self._remedy(domain), self._known_as())
 
     def _remedy(self, domain):
         """Return what to do about a server that refuses mail for `domain`."""
