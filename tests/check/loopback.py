@@ -13,23 +13,31 @@ RECORDS = "@ MX 0 mail\n@ MX 5 sme.doecom.net.\nmail A 192.168.0.1\n"
 @contextlib.contextmanager
 def name_server(folder, zones):
     """Run nsd on `zones` ({name: records}); gives ADDRESS:PORT."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    configuration = write_zones(folder / "zones", zones, "127.0.0.1", port)
-    process = subprocess.Popen(["nsd", "-d", "-c", str(configuration)], stdin=subprocess.DEVNULL)
-    try:
-        wait_for(lambda: _listens(port))
-        yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
+    # Another process may take the port in between, for TCP or for UDP: then another is tried.
+    for _ in range(5):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        configuration = write_zones(folder / "zones", zones, "127.0.0.1", port)
+        process = subprocess.Popen(["nsd", "-d", "-c", str(configuration)], stdin=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: process.poll() is not None or _answers(port), 30)
+            if process.poll() is None:
+                yield f"127.0.0.1:{port}"
+                return
+        finally:
+            process.terminate()
+            process.wait(10)
+    raise RuntimeError(f"nsd did not start: {folder / 'zones/log'}")
 
 
-def _listens(port):
-    with contextlib.suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
+def _answers(port):
+    """Tell whether a name server, and nobody else, is there."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.settimeout(1)
+        client.send(b"\x12\x34" + bytes(10))
+        return client.recv(512)[:2] == b"\x12\x34"
     return False
 
 
