@@ -71,9 +71,9 @@ def test_a_list_from_a_file(opened, panel_host, tmp_path):
     opened.press("Add a list of rules")
     opened.field("Or a file").send_keys(str(listed))
     opened.press("Next")
-    assert "Check the 2 new rules" in opened.text
+    assert "Check the new rules: 2" in opened.text
     opened.press("Add")
-    assert "2 rules were added." in opened.text
+    assert "Rules that were added: 2." in opened.text
     assert {"a.example", "b.example", ".b.example"} <= set(entries(panel_host))
 
 

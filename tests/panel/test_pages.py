@@ -164,10 +164,10 @@ def test_a_list_is_pasted_or_uploaded_and_confirmed(door, panel_host):
                       "file": "name,kind\r\n.b.example\r\nc.example\r\n", "kind": "HOST"})
     summary = door.ask("POST", "/list", body, Content_Type="multipart/form-data; boundary=----x")
     assert summary.status == 200, summary.text
-    assert "Check the 3 new rules" in summary.text and "1 rules of this list exist already" in summary.text
+    assert "Check the new rules: 3" in summary.text and "left out below: 1." in summary.text
     listed = re.search('name="list" value="([^"]+)"', summary.text).group(1)
     page = door.follow(door.post("/list/confirm", {"list": listed}, token))
-    assert "3 rules were added." in page.text
+    assert "Rules that were added: 3." in page.text
     assert {"a.example", ".a.example", "b.example", ".b.example", "c.example"} <= set(entries(panel_host))
     assert ".c.example" not in entries(panel_host)
 
