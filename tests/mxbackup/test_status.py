@@ -2,11 +2,12 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 
 import pytest
-from sandbox import CHECKOUT
+from sandbox import CHECKOUT, ROOT
 from twoengines import PERL
 
 CONFIGURATION = "/home/e-smith/db/configuration"
@@ -248,10 +249,13 @@ def test_an_import_that_is_refused_changes_nothing(live, text):
 def test_an_export_replaces_a_file_whole_or_not_at_all(live, tmp_path):
     place = tmp_path / "rules"
     place.write_text("precious")
-    tmp_path.chmod(0o555)
-    live.run("mxbackup", "export", place)
-    tmp_path.chmod(0o755)
-    assert place.read_text() in ("precious", "name,kind\nsmithnet.com,DOMAIN\n")
+    limit = resource.RLIMIT_FSIZE, (10, 10)
+    failed = subprocess.run([ROOT / "usr/sbin/mxbackup", "export", place], env=live.environment,
+                            stderr=subprocess.PIPE, preexec_fn=lambda: resource.setrlimit(*limit))
+    assert failed.returncode == 1 and b"File too large" in failed.stderr
+    assert place.read_text() == "precious" and not list(tmp_path.glob(".rules*"))
+    assert live.run("mxbackup", "export", place).returncode == 0
+    assert place.read_text() == "name,kind\nsmithnet.com,DOMAIN\n"
     assert live.run("mxbackup", "export", "/dev/full").returncode == 1
     assert live.run("mxbackup", "export", tmp_path).returncode == 1
 
