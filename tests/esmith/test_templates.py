@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from esmith import atomicfile, templates
 from sandbox import ROOT, Sandbox
 
 EXPAND = str(ROOT / "sbin/e-smith/expand-template")
@@ -415,7 +416,26 @@ def test_a_link_is_replaced_by_a_file(tree):
     fragment(tree, "new\n")
     assert expand(tree).returncode == 0
     assert not (tree / "/out/file").is_symlink() and tree.read("/out/file") == "new\n"
-    assert tree.read("/elsewhere") == "theirs\n" and tree.read("/out/file.esmith-save") == "theirs\n"
+    tree.write("/elsewhere", "changed later\n")
+    assert tree.read("/out/file.esmith-save") == "theirs\n"
+
+
+def test_an_edit_at_the_last_moment_is_saved(tree, monkeypatch):
+    class Slow(atomicfile.Replacement):
+        edits = ["at the last moment\n", "and again\n"]
+
+        def __enter__(self):
+            if self.edits:
+                os.rename(tree.write("/edited", self.edits.pop(0)), tree / "/out/file")
+            return super().__enter__()
+
+    monkeypatch.setattr(atomicfile, "Replacement", Slow)
+    monkeypatch.setenv("ESMITH_ROOT", str(tree.path))
+    fragment(tree, "new\n")
+    tree.write("/out/file", "mine\n")
+    assert templates.expand("/out/file")
+    assert tree.read("/out/file") == "new\n"
+    assert [tree.read("/out/" + name) for name in saves(tree)] == ["and again\n", "at the last moment\n", "mine\n"]
 
 
 # Dry runs.

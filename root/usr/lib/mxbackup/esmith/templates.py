@@ -254,25 +254,30 @@ def _delete(template, current, written):
 def _replace(template, content, written, reset):
     from esmith import atomicfile
 
-    # Once more, for somebody may have edited it while the fragments took their time.
-    found, current = template.current()
-    mode, uid, gid = _ownership(template, None if reset else found)
     # Also where the output stays as it is: without the fragment the next expansion would drop the lines.
     if template.custom is not None:
         _adopt(template)
-    if current == content:
-        # Even where the content is right already, mode and owner are made so.
-        if mode != stat.S_IMODE(found.st_mode):
-            os.chmod(template.place, mode)
-        if os.geteuid() == 0 and (uid, gid) != (found.st_uid, found.st_gid):
-            os.chown(template.place, uid, gid)
-    else:
+    while True:
+        # Once more, for somebody may have edited it while the fragments took their time.
+        found, current = template.current()
+        mode, uid, gid = _ownership(template, None if reset else found)
+        if current == content:
+            # Even where the content is right already, mode and owner are made so.
+            if mode != stat.S_IMODE(found.st_mode):
+                os.chmod(template.place, mode)
+            if os.geteuid() == 0 and (uid, gid) != (found.st_uid, found.st_gid):
+                os.chown(template.place, uid, gid)
+            break
         if current is not None and not written.own(current):
             _save(template, current)
             written.note(content)
         else:
             written.note(*[text for text in (current, content) if text is not None])
-        atomicfile.replace(template.place, content, mode=mode, uid=uid, gid=gid)
+        with atomicfile.Replacement(template.place, [content], mode, uid, gid) as replacement:
+            # And once more, for it takes its time to get the new content onto the disk.
+            if template.current()[1] == current:
+                replacement.commit()
+                break
     written.note(content)
     for name in (".rpmsave", ".rpmnew"):
         if found is not None and os.path.isfile(template.place + name):
@@ -335,11 +340,15 @@ def _save(template, current):
         _make_room(save, template)
     except FileNotFoundError:
         pass
-    try:
-        # The very file, with all that belongs to it.
-        os.link(template.place, save)
-    except OSError:
+    if os.path.islink(template.place):
+        # A link would go on to show what others write where it leads.
         _copy(template.place, current, save)
+    else:
+        try:
+            # The very file, with all that belongs to it.
+            os.link(template.place, save)
+        except OSError:
+            _copy(template.place, current, save)
     template._warn(
         "WARNING: {} was changed by another hand than the engine's: kept as {}".format(
             template.output, template.output + SAVE
