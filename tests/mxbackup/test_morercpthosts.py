@@ -162,6 +162,26 @@ def test_the_administrators_lines_stay_compiled_or_not(host):
     assert text(host) == "new.test\n# mine\n  \nUpper.Example\n\n.suffix.example\nold.test\nlast.test\n"
 
 
+def test_names_of_ours_stay_ours_where_the_list_is_lost(host):
+    """Among them names that go back to rcpthosts at the same time."""
+    rules = some(60)
+    configure(host, rules)
+    update(host)
+    (host / (CONTROL + "morercpthosts")).unlink()
+    rules = some(55, 5)
+    configure(host, rules)
+    expanded = host / "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/90broken"
+    host.write(str(expanded.relative_to(host.path)), "{# jinja2 #}{{ 1/0 }}\n")
+    update(host, 1)
+    assert set(rules) <= compiled(host) | set(plain(host))
+    expanded.unlink()
+    update(host)
+    assert compiled(host) == set(list(rules)[50:]) and set(rules) == compiled(host) | set(plain(host)[1:])
+    configure(host, {})
+    update(host)
+    assert not compiled(host)
+
+
 def test_without_rules_the_administrators_lists_are_not_touched(host):
     host.write(CONTROL + "morercpthosts", "hand.example\n")
     host.write(CONTROL + "morercpthosts.cdb", "no cdb at all")

@@ -142,7 +142,7 @@ class Update:
 
     def _try(self, choose):
         try:
-            _write(choose)
+            _write(choose, self._kinds)
         except (OSError, ValueError) as error:
             self.well = False
             self._say("ERROR: %s: %s" % (
@@ -194,10 +194,11 @@ def ours():
     return _read_list()[1]
 
 
-def _write(choose):
+def _write(choose, kinds):
     """Make both lists hold the administrator's names and `choose(ours)`; `ours` (list of str) are ours now.
 
-    Raises OSError, and ValueError where there is no compiler or it failed: the compiled list is as it was.
+    `kinds`: the rules, as for Update. Raises OSError, and ValueError where there is no compiler or it failed:
+    the compiled list is as it was.
     """
     theirs, ours, marked = _read_list()
     chosen = choose(ours)
@@ -205,9 +206,11 @@ def _write(choose):
         return
     present = compiled()
     if not marked:
-        # What was compiled before we came was accepted, so it stays even where the list has lost it.
-        lost = present.difference(map(_name, theirs))
-        theirs += [name.encode("utf-8", "surrogateescape") for name in sorted(lost)]
+        # What was compiled before we came was accepted, so it stays even where the list has lost it. A rule's
+        # name goes with its rule: it is ours, and somebody took our marks away.
+        lost = present.difference(map(_name, theirs), chosen)
+        chosen += sorted(lost.intersection(kinds))
+        theirs += [name.encode("utf-8", "surrogateescape") for name in sorted(lost.difference(kinds))]
     names = {name for name in map(_name, theirs) if name}.union(chosen)
     if chosen != ours or not marked:
         # Marked until the compiled list is right: a name of ours is never taken for the administrator's.
