@@ -125,6 +125,26 @@ def test_a_user_without_rights():
             assert "Traceback" not in done.stderr
 
 
+def test_another_users_dry_run_shows_what_roots_would():
+    if os.geteuid() != 0:
+        pytest.skip("becomes another user, which takes root")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        host = Sandbox(folder)
+        shutil.copytree(ROOT, folder, symlinks=True, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        subprocess.run([CHECKOUT / "createlinks", "--root", folder], check=True)
+        host.write(CONFIGURATION, "mxbackup=service|name|a.org,0|status|enabled\n").chmod(0o644)
+        (host / RCPTHOSTS).parent.mkdir(parents=True)
+        host.run("signal-event", "mxbackup-update")
+        shown = [
+            subprocess.run([f"{folder}/usr/sbin/mxbackup", "add", "b.org", "--dry-run"], env=host.environment,
+                           stdout=subprocess.PIPE, text=True, user=user, group=user, extra_groups=[]).stdout
+            for user in (0, 65534)
+        ]
+        assert shown[0] == shown[1] and "+b.org\n" in shown[0]
+
+
 def test_a_reader_that_goes_away(live):
     live.run("mxbackup", "add", "-", "--no-update", input="".join(f"n{n}.example.org\n" for n in range(9000)))
     for command in "list", "list --json", "export":

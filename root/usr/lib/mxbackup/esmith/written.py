@@ -23,7 +23,8 @@ class Written:
     """The record of one output, locked while in a `with`: one expansion of a file at a time.
 
     Where the record cannot be kept (another user than root, a read-only disk) nothing is known, and so
-    everything counts as somebody's edit. With `looking` nothing is written and nothing locked.
+    everything counts as somebody's edit. With `looking` nothing is written and nothing locked, and a user who
+    may not read the record is told of an output that it is the engine's.
     """
 
     def __init__(self, output, looking=False):
@@ -31,6 +32,7 @@ class Written:
         self._looking = looking
         self._descriptor = None
         self._digests = []
+        self._barred = False
 
     def __enter__(self):
         folder = rooted(FOLDER)
@@ -42,7 +44,8 @@ class Written:
             self._descriptor = os.open(
                 os.path.join(folder, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
             )
-        except OSError:
+        except OSError as error:
+            self._barred = self._looking and isinstance(error, PermissionError)
             return self
         if not self._looking:
             flock(self._descriptor, LOCK_EX)
@@ -59,7 +62,7 @@ class Written:
 
     def known(self):
         """Return whether the engine ever wrote this output."""
-        return bool(self._digests)
+        return bool(self._digests) or self._barred
 
     def own(self, content):
         """Return whether `content` (bytes) is the engine's own last output."""
