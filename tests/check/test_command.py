@@ -24,8 +24,8 @@ STORE = "/var/lib/mxbackup/verdicts.json"
 @pytest.fixture
 def backup(host):
     """The host with two rules, its files written."""
-    for command in (["add", "--domain", "smithnet.com"], ["add", "mail.bar.org"]):
-        assert host.run("mxbackup", *command).returncode == 0
+    for arguments in (["--domain", "smithnet.com"], ["mail.bar.org"]):
+        assert host.run("mxbackup", "add", *arguments).returncode == 0
     return host
 
 

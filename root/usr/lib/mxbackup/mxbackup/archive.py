@@ -10,9 +10,9 @@ import io
 import os
 import tarfile
 
-from mxbackup.migration import CHECK_RULES, GOODRCPTTO, HEADING, LIST, RCPTHOSTS, SMTPROUTES, static
+from mxbackup.migration import HEADING, LIST, static
 from mxbackup.rules import DOMAIN
-from mxbackup.targets import TARGETS
+from mxbackup.targets import CHECK_RULES, GOODRCPTTO, RCPTHOSTS, SMTPROUTES, TARGETS
 
 # The mail files that each kind of server decides by.
 SERVERS = {

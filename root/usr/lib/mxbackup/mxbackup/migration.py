@@ -21,15 +21,11 @@ from esmith.paths import rooted
 from mxbackup import publicsuffix, record
 from mxbackup.hostengine import CUSTOM, STANDARD
 from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
+from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOSTS, SMTPROUTES
 
 KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"
-CHECK_RULES = "/var/spool/smtpd/etc/smtpd_check_rules"
-RCPTHOSTS = "/var/qmail/control/rcpthosts"
-SMTPROUTES = "/var/qmail/control/smtproutes"
-GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
-RCPTHOSTS_11 = "/var/service/qpsmtpd/config/rcpthosts"
 
 # The first line of what `mxbackup export --tar` makes.
 HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
@@ -299,7 +295,7 @@ def read_check_rules(lines):
 
 LISTS = (
     (static(RCPTHOSTS), _take_fragment(RCPTHOSTS, read_rcpthosts)),
-    (static(RCPTHOSTS_11), _take_fragment(RCPTHOSTS_11, read_rcpthosts)),
+    (static(QPSMTPD_RCPTHOSTS), _take_fragment(QPSMTPD_RCPTHOSTS, read_rcpthosts)),
     (static(CHECK_RULES), _take_fragment(CHECK_RULES, read_check_rules)),
     (LIST, _take_list),
     (static(SMTPROUTES), _drop_follower),

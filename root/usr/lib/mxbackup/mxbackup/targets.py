@@ -9,6 +9,14 @@ from esmith.paths import rooted
 from mxbackup import hostengine, morercpthosts, record
 from mxbackup.rules import DOMAIN, HOST
 
+RCPTHOSTS = morercpthosts.RCPTHOSTS
+SMTPROUTES = morercpthosts.CONTROL + "/smtproutes"
+# The same two where SME 11 has them, for qpsmtpd.
+QPSMTPD_RCPTHOSTS = morercpthosts.OTHER_RCPTHOSTS
+QPSMTPD_SMTPROUTES = "/var/service/qpsmtpd/config/smtproutes"
+GOODRCPTTO = "/var/service/qpsmtpd/config/goodrcptto"
+CHECK_RULES = "/var/spool/smtpd/etc/smtpd_check_rules"
+
 COMMENT = "# MX Backup rules"
 
 
@@ -60,20 +68,19 @@ def _own_file_exists(path):
     )
 
 
-_QPSMTPD = "/var/service/qpsmtpd/config/"
-_RCPTHOSTS = {"host": ("%",), "domain": ("%", ".%")}
+_NAME_LINES = {"host": ("%",), "domain": ("%", ".%")}
 # Nothing after the colon: by DNS, not by the smart host, which would send the mail straight back.
-_SMTPROUTES = {"host": ("%:",), "domain": ("%:", ".%:")}
+_ROUTE_LINES = {"host": ("%:",), "domain": ("%:", ".%:")}
 
 TARGETS = (
-    Target("rcpthosts", "/var/qmail/control/rcpthosts", "qmail-smtpd", _folder_exists, **_RCPTHOSTS),
-    Target("smtproutes", "/var/qmail/control/smtproutes", "qmail-remote", _folder_exists, **_SMTPROUTES),
-    Target("rcpthosts", _QPSMTPD + "rcpthosts", "qpsmtpd", _own_file_exists, **_RCPTHOSTS),
-    Target("smtproutes", _QPSMTPD + "smtproutes", "qpsmtpd", _own_file_exists, **_SMTPROUTES),
+    Target("rcpthosts", RCPTHOSTS, "qmail-smtpd", _folder_exists, **_NAME_LINES),
+    Target("smtproutes", SMTPROUTES, "qmail-remote", _folder_exists, **_ROUTE_LINES),
+    Target("rcpthosts", QPSMTPD_RCPTHOSTS, "qpsmtpd", _own_file_exists, **_NAME_LINES),
+    Target("smtproutes", QPSMTPD_SMTPROUTES, "qpsmtpd", _own_file_exists, **_ROUTE_LINES),
     # qpsmtpd refuses every recipient that is not in it, so it must not appear where it was not.
-    Target("goodrcptto", _QPSMTPD + "goodrcptto", "qpsmtpd", _file_exists, host=("@%",), domain=("@%",)),
+    Target("goodrcptto", GOODRCPTTO, "qpsmtpd", _file_exists, host=("@%",), domain=("@%",)),
     # One line a rule: smtpd fails on a line of more than 1,022 bytes.
-    Target("smtpd_check_rules", "/var/spool/smtpd/etc/smtpd_check_rules", "obtuse smtpd", _folder_exists,
+    Target("smtpd_check_rules", CHECK_RULES, "obtuse smtpd", _folder_exists,
            host=("allow:ALL:ALL:*@%",), domain=("allow:ALL:ALL:*.% *@%",)),
 )
 
