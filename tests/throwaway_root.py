@@ -41,6 +41,7 @@ _DEBIAN = {
     "coreutils": "coreutils",
     "findutils": "findutils",
     "grep": "grep",
+    "sed": "sed",
     "python3": "python3",
     "python3-jinja2": "python3-jinja2",
     "python3-dns": "python3-dnspython",

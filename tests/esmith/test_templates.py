@@ -195,6 +195,16 @@ def test_lines_of_a_value(tree):
     assert tree.read("/out/file") == "> one\n> two\n"
 
 
+def test_a_fragment_that_is_no_file_is_passed_over_with_a_warning(tree):
+    (tree / "/etc/e-smith/templates/out/file/folder").mkdir()
+    link = tree / "/etc/e-smith/templates/out/file/20gone"
+    link.symlink_to("../nowhere")
+    fragment(tree, "x\n")
+    result = expand(tree)
+    assert (result.returncode, result.stderr) == (0, f"{link}: skipped, it is no file\n")
+    assert tree.read("/out/file") == "x\n"
+
+
 def test_a_special_file_is_no_output(tree):
     fragment(tree, "x\n")
     os.mkfifo(tree / "/out/file")
@@ -435,7 +445,8 @@ def test_an_edit_at_the_last_moment_is_saved(tree, monkeypatch):
     tree.write("/out/file", "mine\n")
     assert templates.expand("/out/file")
     assert tree.read("/out/file") == "new\n"
-    assert [tree.read("/out/" + name) for name in saves(tree)] == ["and again\n", "at the last moment\n", "mine\n"]
+    kept = [tree.read("/out/" + name) for name in saves(tree)]
+    assert kept == ["and again\n", "at the last moment\n", "mine\n"]
 
 
 # Dry runs.

@@ -285,6 +285,7 @@ def test_an_erase_after_the_engine_s_memory_was_lost(python_host, built):
 
 
 def test_what_was_added_by_hand_between_an_erase_and_a_next_installation_is_kept(python_host, built):
+    python_host.root.write(RCPTHOSTS, "# {mine}\n" + python_host.root.read(RCPTHOSTS))
     change(python_host, "-Uvh", *packages(python_host, built))
     assert python_host.root.exists(f"/etc/e-smith/templates-custom{RCPTHOSTS}/80adopted")
     change(python_host, "-e", "smeserver-mxbackup-utf8", "e-smith-python", events=0)

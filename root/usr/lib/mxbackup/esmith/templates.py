@@ -53,6 +53,9 @@ def fragments(path, queue=QUEUE, warn=_to_stderr):
                     warn("{}/{}: skipped, a left-over by its name".format(place, name))
                 elif os.path.isfile(os.path.join(place, name)):
                     found[name] = os.path.join(place, name)
+                elif not os.path.isdir(os.path.join(place, name)):
+                    # A link to nothing, mostly: what it was to give is not to go in silence.
+                    warn("{}/{}: skipped, it is no file".format(place, name))
     if saw_folder and found and "template-begin" not in found:
         begin = rooted(DEFAULT_BEGIN)
         found["template-begin"] = begin if os.path.exists(begin) else _OWN_DEFAULT_BEGIN

@@ -18,7 +18,7 @@ from esmith import atomicfile
 from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
-from mxbackup import publicsuffix, record
+from mxbackup import hostengine, publicsuffix, record
 from mxbackup.hostengine import CUSTOM, STANDARD
 from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
 from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOSTS, SMTPROUTES
@@ -26,6 +26,9 @@ from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOS
 KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"
+
+# The mail files that a static fragment may be for.
+OUTPUTS = (RCPTHOSTS, RCPTHOSTS_11, CHECK_RULES, SMTPROUTES, GOODRCPTTO)
 
 # The first line of what `mxbackup export --tar` makes.
 HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
@@ -85,6 +88,8 @@ def migrate(db, dry_run=False):
     step = _normalise(db, dry_run)
     if step:
         yield step
+    if not dry_run:
+        _show_engine()
     for path, take in LISTS:
         if os.path.lexists(rooted(path)):
             try:
@@ -96,6 +101,19 @@ def migrate(db, dry_run=False):
                 step = Step(path, "%s; left in place" % error, done=False, hides=True)
             if step:
                 yield step
+
+
+def _show_engine():
+    """Have our engine see the mail files while the static fragments are there: what it finds in a file for the
+    first time and in no fragment, it takes for written by hand, and keeps for good."""
+    for output in OUTPUTS:
+        here = os.path.lexists(rooted(static(output))) and os.path.isfile(rooted(output))
+        if here and hostengine.is_ours():
+            try:
+                hostengine.expand(output)
+            except EsmithError:
+                # The event expands it once more, and tells.
+                pass
 
 
 # The record.
