@@ -28,7 +28,7 @@ KEPT = "/var/lib/mxbackup/replaced"
 LIST = "/etc/MXBackupDomains"
 
 # The mail files that a static fragment may be for.
-OUTPUTS = (RCPTHOSTS, RCPTHOSTS_11, CHECK_RULES, SMTPROUTES, GOODRCPTTO)
+OUTPUTS = (RCPTHOSTS, QPSMTPD_RCPTHOSTS, CHECK_RULES, SMTPROUTES, GOODRCPTTO)
 
 # The first line of what `mxbackup export --tar` makes.
 HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
