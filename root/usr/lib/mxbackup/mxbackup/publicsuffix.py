@@ -61,11 +61,6 @@ def _load():
     return _text
 
 
-def is_public_suffix(name):
-    """Tell whether `name` (str, A-labels in lower case) is a public suffix, or all names below it are."""
-    return bool(among([name]))
-
-
 def among(names):
     """Return those of `names` (list of str, A-labels in lower case) that are public suffixes, in their order.
 
