@@ -250,6 +250,23 @@ def test_names_that_are_not_ascii_in_any_locale(live, tmp_path, locale):
     assert live.run("mxbackup", "remove", "B\u00dcCHER.example.org", LC_ALL=locale).returncode == 0
 
 
+def test_a_domain_that_a_short_list_of_suffixes_let_pass_is_warned_of(live):
+    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mxbackup import cli, publicsuffix; " \
+             "publicsuffix.LIST = '/nowhere'; sys.exit(cli.main(sys.argv))"
+
+    def add(*arguments):
+        argv = ["/usr/bin/python3", "-IS", "-c", script, ROOT / "usr/lib/mxbackup", "add", *arguments]
+        done = subprocess.run(
+            [*argv, "--no-update"], env=live.environment, capture_output=True, text=True
+        )
+        return done.returncode, done.stderr
+
+    assert add("a.org") == (0, "")
+    status, said = add("b.org", "--domain")
+    assert status == 0 and "only the best known public suffixes are recognised; install" in said
+    assert add("co.uk", "--domain")[0] == 2
+
+
 def test_a_hundred_thousand_rules_are_added_in_one_command(live, tmp_path):
     (tmp_path / "list").write_text("".join(f"zone{n}.example{n % 97}.org DOMAIN\n" for n in range(100000)))
     done = live.run("mxbackup", "add", "--from-file", tmp_path / "list")

@@ -2,9 +2,9 @@
 
 import sys
 
-from mxbackup import rulelist
+from mxbackup import publicsuffix, rulelist
 from mxbackup.commands import WrongUse, file_name, printable
-from mxbackup.rules import HOST
+from mxbackup.rules import DOMAIN, HOST
 
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
 LONG = 5000
@@ -79,6 +79,9 @@ def resolve(entries, refusals, kind, kinds):
     refuse(refusals + refused, len(rules))
     if len(rules) > LONG:
         progress("%d rules checked" % len(rules))
+    warning = publicsuffix.warning() if any(rule.kind == DOMAIN for rule in rules) else ""
+    if warning:
+        sys.stderr.write("mxbackup: %s\n" % printable(warning))
     return rules
 
 
