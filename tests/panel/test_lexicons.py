@@ -2,11 +2,12 @@
 
 import ast
 import re
+import time
 from xml.etree import ElementTree
 
 import pytest
 
-from mxbackup.panel import lexicon
+from mxbackup.panel import application, findings, lexicon
 from sandbox import ROOT
 
 PANEL = ROOT / "usr/lib/mxbackup/mxbackup/panel"
@@ -68,6 +69,83 @@ def reasons():
     return found
 
 
+CHECK = ROOT / "usr/lib/mxbackup/mxbackup/check"
+# What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
+NOT_FINDINGS = {
+    "Host {} not found: {}", "Using domain server:", "Address: {}#{}", "Connected to {}.",
+    "Escape character is '^]'.", "telnet: Unable to connect: {}", "({} from here on)", "Message-ID: {}",
+    "Subject: Test of the backup MX", "This message went through {}, a backup MX for {}.",
+    "It was sent by 'mxbackup check --send'; nothing needs to be done.", "{} mail is handled by {} {}.",
+    "MX backup is disabled: no rule is in force", "repair or remove that name server",
+    "repair or switch off STARTTLS there", "see that the primary does not relay on such addresses",
+    "wait until the zone is the same everywhere, and look again", "give it a public address in DNS",
+    "the name servers do not agree: {} says {}, {} says {}", "port {} of the primary, {} ({}),", "{} answers",
+    "{} cannot be reached from elsewhere", "{} does not answer: {}", "{} ({}) is an MX behind {} ({})",
+    "only the first {} of {} MX records were looked at", "{} holds what the database says",
+    "{} sends mail for {} by DNS, not to the smart host", "{} sends mail for {} to {}, not by DNS",
+    "no smart host is set: mail goes out by DNS", "it puts off <{}> instead of refusing it: {}",
+    "it takes <{}>, which has no domain, for a mailbox of its own", "{} takes mail for {}",
+    "it takes {}: what is left of the @ is the primary's business", "it takes mail for names below {}",
+    "it refuses mail for names below {}", "it {} mail for names below {}, as for a {} rule",
+    "{} refuses mail for domains that are not its own", "{}: it offers STARTTLS, but: {}",
+    "{}: it goes on talking after STARTTLS", "Connection closed by foreign host.", "{} is an alias for {}.",
+    "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})",
+}
+
+
+def template(node):
+    """Return the sentence that an expression makes, with {} for what is not said there; or None."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub("{[a-z]+}", "{}", node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return "".join("{}" if part is None else part for part in (template(node.left), template(node.right)))
+    return None
+
+
+class Sentences(ast.NodeVisitor):
+    """The sentences (`found`) in a module, without its docstrings and refusals of the command line."""
+
+    def __init__(self):
+        self.found = set()
+
+    def visit(self, node):
+        text = template(node)
+        if text is None:
+            super().visit(node)
+        elif re.search("[a-z] |} |: {", text):
+            self.found.add(text)
+
+    def visit_Expr(self, node):
+        if not isinstance(node.value, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_Raise(self, node):
+        if "WrongUse" not in ast.dump(node):
+            self.generic_visit(node)
+
+    def visit_Assign(self, node):
+        if not isinstance(node.targets[0], ast.Attribute) or node.targets[0].attr != "__doc__":
+            self.generic_visit(node)
+
+    def visit_Call(self, node):
+        if getattr(node.func, "id", "") != "namedtuple":
+            self.generic_visit(node)
+
+
+def findings_said():
+    """The sentences of the check's findings, word for word as its code says them."""
+    from mxbackup.check import relay
+
+    sentences = Sentences()
+    for module in ("exchangers", "files", "loop", "network", "relay", "resolver", "smtp", "survey"):
+        sentences.visit(ast.parse((CHECK / (module + ".py")).read_text()))
+    found = sentences.found - {form for form, _ in relay.STRANGERS}
+    assert sorted(NOT_FINDINGS - found) == []
+    return found - NOT_FINDINGS | {"%s <{}>" % form for form, _ in relay.STRANGERS}
+
+
 @pytest.mark.parametrize("language", lexicon.LANGUAGES)
 def test_nothing_is_missing_extra_or_unused(language):
     entries = bases(language)
@@ -81,6 +159,43 @@ def test_nothing_is_missing_extra_or_unused(language):
 def test_every_reason_can_be_said():
     sentences = {entry for entry in bases("fr") if " " in entry}
     assert sorted(reasons() - sentences) == []
+
+
+@pytest.mark.parametrize("language", lexicon.LANGUAGES)
+def test_every_finding_can_be_said_and_no_other(language, panel_host):
+    words = lexicon.Lexicon(language, "UTF-8")
+    say = findings.Interpreter(words)
+    entries = {re.sub("{[a-z]}", "{}", base): base for base in words.bases if " " in base}
+    said = findings_said()
+    assert sorted(sentence for sentence in said if say(sentence.replace("{}", "x.example")) is None) == []
+    # Two are general: they begin a command to run.
+    general = {entry for _, entry in application.REASONS}
+    assert sorted(set(entries) - said - reasons() - general) == ["run this check from outside: {}", "run: {}"]
+    for sentence in said & set(entries):
+        places = dict.fromkeys("abcdef", "x.example")
+        assert say(sentence.replace("{}", "x.example")) == words(entries[sentence], **places)
+
+
+def test_a_finding_is_said_in_french_with_the_sentences_in_it(panel_host):
+    say = findings.Interpreter(lexicon.Lexicon("fr", "UTF-8"))
+    assert say("MX 5 mail.a.org: 1.2.3.4:53, asked for A of mail.a.org: no answer in time") == (
+        "MX 5 mail.a.org\u00a0: 1.2.3.4:53, interrogé sur A de mail.a.org\u00a0: pas de réponse à temps")
+    assert say("OPEN RELAY: from 1.2.3.4 it takes mail for an address literal <user@[192.0.2.25]>, "
+               "the same in upper case <U@E.ORG>") == (
+        "RELAIS OUVERT\u00a0: depuis 1.2.3.4, il accepte le courrier pour "
+        "une adresse IP littérale <user@[192.0.2.25]>, le même en majuscules <U@E.ORG>")
+    assert say("the rule 'co.uk' is ignored: is a public suffix: "
+               "as a DOMAIN it would open the relay to strangers").startswith("la règle «\u00a0co.uk\u00a0» est")
+    assert say("something that no check says") is None
+
+
+def test_what_a_server_says_is_interpreted_in_little_time(panel_host):
+    say = findings.Interpreter(lexicon.Lexicon("fr", "UTF-8"))
+    started = time.process_time()
+    for words in (": ", ", asked for ", " of ", "it takes mail for ", "x: x, ", "MX 1 x: "):
+        say("it refuses mail for a.org: " + (words * 1000)[:970])
+        say((words * 1000)[:1000])
+    assert time.process_time() - started < 5
 
 
 def test_the_languages_have_the_same_entries_in_the_same_order_and_the_same_fields():

@@ -340,3 +340,19 @@ def test_a_check_of_many_rules_ends_in_time(monkeypatch):
     assert now[0] <= 45 and 10 < sum(asked) < 1000
     now[0], asked[:] = 0.0, []
     assert verdicts.check(["a.org"] * 3, 45) is True and asked == [3]
+
+
+def test_what_a_check_found_is_said_in_the_reader_s_language(door, panel_host):
+    panel_host.write("/var/lib/mxbackup/verdicts.json", """{"verdicts": {"smithnet.com": {
+        "state": "fault", "checked": 1700000000, "findings": [
+        {"part": "smtp", "level": "fault",
+         "text": "it refuses mail for smithnet.com: 550 <script>no: &eacute;</script>",
+         "remedy": "run: mxbackup enable"},
+        {"part": "dns", "level": "unchecked", "text": "news that no lexicon has <b>", "remedy": ""}]}}}""")
+    french = door.get("/check", Accept_Language="fr")
+    assert "il refuse le courrier de smithnet.com\u00a0: 550 <script>no: &eacute;</script>" in french.text
+    assert "exécutez\u00a0: mxbackup enable" in french.text
+    assert '<span lang="en">news that no lexicon has <b></span>' in french.text
+    assert b"<script" not in french.body and b"&amp;eacute;" in french.body
+    english = door.get("/check?name=smithnet.com", Accept_Language="en")
+    assert "it refuses mail for smithnet.com: 550 <script>no" in english.text

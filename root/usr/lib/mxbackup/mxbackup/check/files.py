@@ -27,8 +27,11 @@ def check(host):
     for target in applying:
         path = rooted(target.path)
         if not os.path.exists(path):
-            world = f": {target.reader} then takes mail for the whole world"
-            found(FAULT, f"{path} does not exist" + world * (target.name == "rcpthosts"), UPDATE)
+            if target.name == "rcpthosts":
+                found(FAULT, f"{path} does not exist: {target.reader} then takes mail for the whole world",
+                      UPDATE)
+            else:
+                found(FAULT, f"{path} does not exist", UPDATE)
             continue
         whole = _check_readable(target.path, target.reader, found)
         compiled = os.path.join(os.path.dirname(target.path), "morercpthosts.cdb")

@@ -13,7 +13,7 @@ STRANGER = "evil.example"
 # The forms in which a stranger's address is tried; example.net exists in DNS, where some servers look first.
 STRANGERS = (
     ("a domain that is not its own", f"user@{STRANGER}"),
-    ("a domain that is not its own, one that exists", "user@example.net"),
+    ("an existing domain that is not its own", "user@example.net"),
     ("the same in upper case", f"USER@{STRANGER.upper()}"),
     ("the same with a trailing dot", f"user@{STRANGER}."),
     ("an address literal", "user@[192.0.2.25]"),

@@ -10,7 +10,7 @@ from esmith import distribution
 from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup import outputs, record, rulelist, rules, targets
-from mxbackup.panel import forms, login, manager, tokens, verdicts
+from mxbackup.panel import findings, forms, login, manager, tokens, verdicts
 from mxbackup.panel.lexicon import Lexicon, charset, choose
 from mxbackup.panel.rendering import Pages
 
@@ -515,7 +515,7 @@ class Panel:
         if verdicts.SERVER in found:
             names.append(verdicts.SERVER)
         rows = [Row(name, "", found[name]) for name in names]
-        return self._page("check", said=self._said(), rows=rows)
+        return self._page("check", said=self._said(), rows=rows, say=findings.Interpreter(self._lexicon))
 
     # The login of the panel's own door
 

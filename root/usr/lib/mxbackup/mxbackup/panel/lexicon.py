@@ -71,6 +71,11 @@ class Lexicon:
             sys.stderr.write("mxbackup panel: %s: %s\n" % (path, error))
             self._entries = {}
 
+    @property
+    def bases(self):
+        """What it has entries for (an iterable of str)."""
+        return self._entries.keys()
+
     def __contains__(self, base):
         return base in self._entries
 

@@ -13,7 +13,7 @@ class Found:
     """The last verdict on a rule as a page shows it.
 
     `level` gives the colour, `word` (an entry) stands beside it, `reasons` tell what is wrong and what to do
-    (pairs of str, English), `when` (str) is the day and time in the reader's form.
+    (pairs of str, in English), `when` (str) is the day and time in the reader's form.
     """
 
     def __init__(self, verdict, time_format):
