@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mxbackup.check.exchangers import Identity
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED
 
 ANSWERS = "port 25 of the primary, mail.{zone} (100.99.98.97), answers"
@@ -65,3 +66,11 @@ def test_no_resolver_is_no_verdict(world, tmp_path):
                        environment={"ESMITH_ROOT": str(tmp_path)})
     assert done.returncode == 2
     assert "this machine's resolv.conf names no name server" in done.stdout
+
+
+def test_a_loopback_address_in_dns_is_not_this_host():
+    """Whoever looks it up is sent to himself."""
+    identity = Identity(["sme.doecom.net"], ["127.0.0.1"], here=True)
+    for address in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"):
+        assert not identity.is_own("localhost.smithnet.com", [address])
+        assert identity.is_own("sme.doecom.net", [address])
