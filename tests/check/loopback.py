@@ -21,7 +21,7 @@ def name_server(folder, zones):
         configuration = write_zones(folder / "zones", zones, "127.0.0.1", port)
         process = subprocess.Popen(["nsd", "-d", "-c", str(configuration)], stdin=subprocess.DEVNULL)
         try:
-            wait_for(lambda: process.poll() is not None or _answers(port), 30)
+            wait_for(lambda: process.poll() is not None or _answers(port))
             if process.poll() is None:
                 yield f"127.0.0.1:{port}"
                 return

@@ -20,6 +20,8 @@ from mxbackup.check.network import Deadline, Endpoint
 from world import LIBRARY
 
 SECONDS = 4
+# What a busy machine may take besides.
+BUSY = 5
 
 
 def reply(*records, rcode="NOERROR", flags=dns.flags.AA, question=None):
@@ -108,7 +110,7 @@ def test_a_hostile_name_server_ends_in_a_verdict(answer, text):
         status, verdict, seconds = check(address)
     assert (status, verdict["state"]) == (2, "unchecked"), verdict
     assert text in verdict["findings"][0]["text"]
-    assert seconds < SECONDS + 1
+    assert seconds < SECONDS + BUSY
 
 
 def test_an_answer_of_another_class_is_none():
@@ -157,10 +159,10 @@ def test_hundreds_of_exchangers_do_not_keep_it_busy():
         connection.sendall(struct.pack("!H", len(wire)) + wire)
 
     with udp(reply(flags=dns.flags.AA | dns.flags.TC), over_tcp) as address:
-        _, verdict, seconds = check(address)
+        _, verdict, seconds = check(address, seconds=30)
     said = [finding["text"] for finding in verdict["findings"]]
     assert "only the first 10 of 500 MX records were looked at" in said
-    assert seconds < SECONDS + 1
+    assert seconds < 10
 
 
 @pytest.mark.parametrize("over_tcp", [
@@ -173,7 +175,7 @@ def test_a_cut_answer_whose_rest_never_comes(over_tcp):
     with udp(reply(flags=dns.flags.AA | dns.flags.TC), over_tcp) as address:
         status, verdict, seconds = check(address)
     assert (status, verdict["state"]) == (2, "unchecked")
-    assert seconds < SECONDS + 1
+    assert seconds < SECONDS + BUSY
 
 
 def test_what_dns_says_does_not_reach_the_terminal_as_it_is():

@@ -139,7 +139,7 @@ class World:
                 process.stdout.close()
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=30):
     """Wait until `condition()` is true."""
     end = time.monotonic() + seconds
     while not condition():
