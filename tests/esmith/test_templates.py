@@ -555,6 +555,20 @@ def test_adopts_nothing_where_nothing_is_missing(tree):
     assert not os.path.exists(tree / CUSTOM) and saves(tree) == []
 
 
+def test_what_the_engine_could_not_recognise_later_is_not_written(tree):
+    adopting(tree, "theirs.org\n")
+    (tree / "/out/file").unlink()
+    blocking = tree.write("/var/lib/e-smith-python", "a file in the folder's place\n")
+    result = expand(tree)
+    assert result.returncode == 1 and "/var/lib/e-smith-python" in result.stderr
+    assert "Traceback" not in result.stderr and os.listdir(tree / "/out") == []
+    blocking.unlink()
+    assert expand(tree).returncode == 0
+    fragment(tree, "another.org\n")
+    assert expand(tree).returncode == 0
+    assert tree.read("/out/file") == "another.org\n" and not os.path.exists(tree / CUSTOM)
+
+
 # Two at once, and crashes.
 
 

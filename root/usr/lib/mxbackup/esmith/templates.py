@@ -273,9 +273,11 @@ def _replace(template, content, written, reset):
             break
         if current is not None and not written.own(current):
             _save(template, current)
-            written.note(content)
+            noted = [content]
         else:
-            written.note(*[text for text in (current, content) if text is not None])
+            noted = [text for text in (current, content) if text is not None]
+        # What the engine wrote and does not know it would adopt, and never take out again.
+        written.note(*noted, needed=bool(template.metadata.adopt))
         with atomicfile.Replacement(template.place, [content], mode, uid, gid) as replacement:
             # And once more, for it takes its time to get the new content onto the disk.
             if template.current()[1] == current:

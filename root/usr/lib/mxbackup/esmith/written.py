@@ -33,6 +33,7 @@ class Written:
         self._descriptor = None
         self._digests = []
         self._barred = False
+        self._error = None
 
     def __enter__(self):
         folder = rooted(FOLDER)
@@ -46,6 +47,7 @@ class Written:
             )
         except OSError as error:
             self._barred = self._looking and isinstance(error, PermissionError)
+            self._error = error
             return self
         if not self._looking:
             flock(self._descriptor, LOCK_EX)
@@ -68,12 +70,14 @@ class Written:
         """Return whether `content` (bytes) is the engine's own last output."""
         return bool(self._digests) and _digest(content) in self._digests
 
-    def note(self, *contents):
-        """Record `contents` (bytes each) as the engine's own.
+    def note(self, *contents, needed=False):
+        """Record `contents` (bytes each) as the engine's own; OSError where that cannot be and is `needed`.
 
         Before a replacement both the old output and the new are noted: whichever a crash leaves is known.
         """
         digests = [_digest(content) for content in contents]
+        if needed and self._error is not None:
+            raise self._error
         if self._descriptor is None or digests == self._digests:
             return
         self._digests = digests
@@ -83,4 +87,5 @@ class Written:
             os.ftruncate(self._descriptor, os.pwrite(self._descriptor, text, 0))
         except OSError:
             # A full disk: the next expansion then finds an unknown file, and saves it.
-            pass
+            if needed:
+                raise
