@@ -51,8 +51,9 @@ class Replay:
 
     def friend(self, arguments):
         control = self.host.path("/var/qmail/control")
-        with tempfile.TemporaryDirectory() as folder, world.serving(pathlib.Path(folder), control) as internet:
-            return internet.check(*arguments).stdout
+        with tempfile.TemporaryDirectory() as folder:
+            with world.serving(pathlib.Path(folder), control) as internet:
+                return internet.check(*arguments).stdout
 
     def close(self):
         self.host.close()

@@ -104,8 +104,10 @@ def migrate(db, dry_run=False):
 
 
 def _show_engine():
-    """Have our engine see the mail files while the static fragments are there: what it finds in a file for the
-    first time and in no fragment, it takes for written by hand, and keeps for good."""
+    """Have our engine see the mail files while the static fragments are still there.
+
+    What it finds in a file for the first time, and in no fragment, it takes for written by hand and keeps.
+    """
     for output in OUTPUTS:
         here = os.path.lexists(rooted(static(output))) and os.path.isfile(rooted(output))
         if here and hostengine.is_ours():

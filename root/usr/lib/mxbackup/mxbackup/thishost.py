@@ -24,8 +24,8 @@ class SmartHostError(EsmithError):
 def own_domains(db, domains):
     """Return what the core fragment of `rcpthosts` prints (str): the domains this host takes mail for.
 
-    `db`, `domains`: Databases. They are SystemName.DomainName, each key of type `domain`, and what qmail's own
-    `me` and `locals` name: without them the host's mail is refused. Raises OwnNameError.
+    `db`, `domains`: Databases. They are SystemName.DomainName, each key of type `domain`, and what qmail's
+    own `me` and `locals` name: without them the host's mail is refused. Raises OwnNameError.
     """
     names = []
     system, domain = db.value("SystemName").strip(), db.value("DomainName").strip()

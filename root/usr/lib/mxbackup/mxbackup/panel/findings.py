@@ -28,7 +28,7 @@ class Interpreter:
         return None
 
     def _within(self, text, depth):
-        """Return `text`, which stands in a place, interpreted if it is a sentence itself, or a list of such."""
+        """Return `text`, which stands in a place, interpreted where it is a sentence or a list of such."""
         if not depth or " " not in text:
             return text
         parts = [self(part, depth) for part in text.split(", ")]
