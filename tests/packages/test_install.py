@@ -284,6 +284,15 @@ def test_an_erase_after_the_engine_s_memory_was_lost(python_host, built):
     assert_withdrawn(python_host)
 
 
+def test_an_erase_after_the_engine_was_forced_out(python_host, built):
+    change(python_host, "-Uvh", *packages(python_host, built))
+    # With it the template looks whole, and has nothing of the host's own any more.
+    python_host.root.write(f"/etc/e-smith/templates-custom{RCPTHOSTS}/template-begin", "# mine\n")
+    change(python_host, "-e", "--nodeps", "e-smith-python", events=0)
+    change(python_host, "-e", "smeserver-mxbackup-utf8", events=0)
+    assert_withdrawn(python_host)
+
+
 def test_what_was_added_by_hand_between_an_erase_and_a_next_installation_is_kept(python_host, built):
     python_host.root.write(RCPTHOSTS, "# {mine}\n" + python_host.root.read(RCPTHOSTS))
     change(python_host, "-Uvh", *packages(python_host, built))

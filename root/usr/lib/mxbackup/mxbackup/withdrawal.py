@@ -5,12 +5,18 @@ import os
 from esmith import atomicfile
 from esmith.paths import rooted
 from esmith.written import Written
-from mxbackup import expansion, hostengine, targets
+from mxbackup import expansion, hostengine, morercpthosts, targets
 
 
 def main():
     """Take every entry of ours out of every mail file; return 0, or 1 where one may still be in a file."""
     os.environ["MXBACKUP_WITHHOLD"] = "1"
+    if not os.path.exists(rooted(hostengine.COMMANDS + "expand-template")):
+        # The engine went first, by force, and with it what gives the host's own lines.
+        clean = _are_clean()
+        with morercpthosts.Update({}, _say) as update:
+            pass
+        return 0 if clean and update.well else 1
     for target in targets.applying():
         # What the engine does not know as its own output it would adopt, our entries too.
         if hostengine.is_ours() and not _is_known(target.path):
@@ -18,7 +24,11 @@ def main():
     expansion.expand(_say)
     # Where an expansion fails (a broken custom fragment, say), our part is still there, and soon nothing else
     # would know it.
-    return 0 if all([_is_clean(target.path) for target in targets.applying()]) else 1
+    return 0 if _are_clean() else 1
+
+
+def _are_clean():
+    return all([_is_clean(target.path) for target in targets.applying()])
 
 
 def _is_known(path):
