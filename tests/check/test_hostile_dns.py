@@ -153,6 +153,15 @@ def test_a_circle_of_aliases_is_a_fault():
     assert verdict["findings"][0]["text"] == "the CNAME records of smithnet.com run in a circle"
 
 
+def test_an_mx_whose_address_cannot_be_looked_up_may_be_this_host():
+    """A resolver that is down for a while makes no fault."""
+    with udp(reply(("smithnet.com.", "MX", "0 mail.smithnet.com.", "5 other.name.net."))) as address:
+        status, verdict, _ = check(address, "--name", "sme.doecom.net")
+    assert (status, verdict["state"]) == (2, "unchecked")
+    assert "MX 5 other.name.net: this machine's resolv.conf names no name server" in [
+        finding["text"] for finding in verdict["findings"]]
+
+
 def test_hundreds_of_exchangers_do_not_keep_it_busy():
     def over_tcp(connection):
         wire = reply(*TOO_MANY)(connection.recv(4096)[2:])

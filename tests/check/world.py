@@ -25,6 +25,7 @@ ZONES = {
     "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\n",
     "smithnet.com": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\nwww CNAME @\n",
     "cw.com": "@ MX 20 mail14.messagelabs.com.\n@ MX 10 mail49.messagelabs.com.\n",
+    "messagelabs.com": "mail14 A 100.99.98.94\nmail49 A 100.99.98.95\n",
     "byaddress.org": f"@ MX 0 mail\n@ MX 20 backup\nmail A {PRIMARY}\nbackup A {SERVER}\n",
     "without-us.org": f"@ MX 0 mail\nmail A {PRIMARY}\n",
     "we-are-first.org": f"@ MX 5 mail.doecom.net.\n@ MX 10 mail\nmail A {PRIMARY}\n",
