@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 
@@ -282,6 +283,23 @@ def test_what_was_written_by_hand_before_stays(every, path, line):
         assert any("smithnet.com" in entry for entry in entries(every, path))
     every.run("signal-event", "mxbackup-update", MXBACKUP_WITHHOLD="1")
     assert line in entries(every, path) and "smithnet" not in every.read(path)
+
+
+def test_entries_of_ours_are_never_taken_for_lines_written_by_hand(every):
+    every.write(RCPTHOSTS, "hand.example\n")
+    configure(every, "a.org,1,b.org,0,c.org,0")
+    every.run("signal-event", "mxbackup-update")
+    # As on a host that was restored without the engine's memory.
+    shutil.rmtree(every / "/var/lib/e-smith-python")
+    shutil.rmtree(every / "/etc/e-smith/templates-custom")
+    configure(every, "b.org,0")
+    assert every.run("signal-event", "mxbackup-update").returncode == 0
+    assert entries(every, RCPTHOSTS) == ["b.org", "hand.example"]
+    custom = every.read("/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/80adopted")
+    assert custom == "hand.example\n"
+    configure(every, "")
+    every.run("signal-event", "mxbackup-update")
+    assert entries(every, RCPTHOSTS) == ["hand.example"]
 
 
 def test_createlinks_makes_links_that_lead_somewhere_and_does_so_again(tmp_path):

@@ -1,5 +1,6 @@
 """Writes the mail files that this host has: the work of the action mxbackup-expand."""
 
+import os
 import sys
 
 from esmith.errors import EsmithError
@@ -36,12 +37,51 @@ def expand(say):
     kinds = targets.kinds(configuration)
     paths = [target.path for target in targets.applying()]
     with morercpthosts.Update(kinds, say) as update:
+        for target in targets.applying():
+            if hostengine.is_ours() and not _is_known(target.path):
+                put_part(target.path, targets.text(target.name), say)
         old = hostengine.expand_all(paths, say)
     if not hostengine.is_ours():
         old += [path for path in _short_of_entries(say) if path not in old]
     if old:
         say("ERROR: not expanded, and as old as they were: " + " ".join(old))
     return not old and update.well
+
+
+def _is_known(path):
+    from esmith.written import Written
+
+    with Written(path, looking=True) as written:
+        return written.known()
+
+
+def put_part(path, ours, say):
+    """Let our part of the file `path` (str, not rooted) be `ours` (str); return whether it is now (bool).
+
+    A file without a part of ours stays as it is. This is for files that the engine does not know as its own
+    output: it would take the entries of rules that are gone for lines written by hand, and keep them.
+    """
+    try:
+        if not os.path.isfile(rooted(path)):
+            return True
+        with open(rooted(path), encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
+            text = whole = stream.read()
+        place = begin, end = targets.part(text)
+        while begin != end:
+            text = text[:begin] + text[end:]
+            begin, end = targets.part(text)
+        if text == whole:
+            return True
+        text = text[:place[0]] + ours + text[place[0]:]
+        if text != whole:
+            from esmith import atomicfile
+
+            say(("bringing our entries up to date in " if ours else "cutting our entries out of ") + path)
+            atomicfile.replace(rooted(path), text.encode("utf-8", "surrogateescape"))
+        return True
+    except OSError as error:
+        say("ERROR: %s: %s" % (path, error.strerror))
+        return False
 
 
 def _report(configuration, say):

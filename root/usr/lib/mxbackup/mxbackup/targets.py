@@ -119,7 +119,7 @@ def part(text):
         return len(text), len(text)
     lines = text[begin:].split("\n")
     number = lines[0][len(COMMENT + ": the next "):].partition(" ")[0]
-    own = lines[:1 + int(number)] if number.isdigit() else lines[:1]
+    own = lines[:1 + int(number)] if number.isdecimal() else lines[:1]
     return begin, min(len(text), begin + len("\n".join(own)) + 1)
 
 

@@ -2,9 +2,7 @@
 
 import os
 
-from esmith import atomicfile
 from esmith.paths import rooted
-from esmith.written import Written
 from mxbackup import expansion, hostengine, morercpthosts, targets
 
 
@@ -17,10 +15,6 @@ def main():
         with morercpthosts.Update({}, _say) as update:
             pass
         return 0 if clean and update.well else 1
-    for target in targets.applying():
-        # What the engine does not know as its own output it would adopt, our entries too.
-        if hostengine.is_ours() and not _is_known(target.path):
-            _is_clean(target.path)
     expansion.expand(_say)
     # Where an expansion fails (a broken custom fragment, say), our part is still there, and soon nothing else
     # would know it.
@@ -28,34 +22,8 @@ def main():
 
 
 def _are_clean():
-    return all([_is_clean(target.path) for target in targets.applying()])
-
-
-def _is_known(path):
-    with Written(path, looking=True) as written:
-        return written.known()
+    return all([expansion.put_part(target.path, "", _say) for target in targets.applying()])
 
 
 def _say(text):
     print(text, flush=True)
-
-
-def _is_clean(path):
-    """Cut our part out of the file `path` (str, not rooted); return whether none is left in it (bool)."""
-    try:
-        with open(rooted(path), encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            text = whole = stream.read()
-        while True:
-            begin, end = targets.part(text)
-            if begin == end:
-                break
-            text = text[:begin] + text[end:]
-        if text != whole:
-            _say("cutting our entries out of " + path)
-            atomicfile.replace(rooted(path), text.encode("utf-8", "surrogateescape"))
-        return True
-    except FileNotFoundError:
-        return True
-    except OSError as error:
-        _say("ERROR: %s: %s" % (path, error.strerror))
-        return False
