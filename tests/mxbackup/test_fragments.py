@@ -334,6 +334,19 @@ def test_the_event_logs_each_file_and_says_which_are_old(every):
     assert not (every / RCPTHOSTS).exists()
 
 
+@pytest.mark.parametrize("path, name", [(SMTPROUTES, "/20MXBackup"), (SMTPD, "")])
+def test_an_override_that_hides_our_fragment_fails_the_event_unless_it_gives_the_entries(every, path, name):
+    configure(every, "smithnet.com,1", "SMTPSmartHost=smtp.provider.net\n")
+    hiding = every.write(CUSTOM + path + name, "")
+    log = Syslog(every / "/dev/log")
+    assert every.run("signal-event", "mxbackup-update").returncode == 1
+    log.close()
+    assert any(f"ERROR: {path} lacks ".encode() in message for message in log.messages)
+    assert entries(every, RCPTHOSTS) == ["smithnet.com", ".smithnet.com"]
+    hiding.write_text("smithnet.com:\n.smithnet.com:\nallow:ALL:ALL:*.smithnet.com *@smithnet.com\n")
+    assert every.run("signal-event", "mxbackup-update").returncode == 0
+
+
 def test_the_event_logs_what_is_ignored_and_why(every):
     configure(every, "smithnet.com,1,co.uk,1," + ",".join(f"_{number}.org,0" for number in range(10)))
     log = Syslog(every / "/dev/log")

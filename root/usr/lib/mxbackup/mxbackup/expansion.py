@@ -41,8 +41,7 @@ def expand(say):
             if hostengine.is_ours() and not _is_known(target.path):
                 put_part(target.path, targets.text(target.name), say)
         old = hostengine.expand_all(paths, say)
-    if not hostengine.is_ours():
-        old += [path for path in _short_of_entries(say) if path not in old]
+    old += [path for path in _short_of_entries(say) if path not in old]
     if old:
         say("ERROR: not expanded, and as old as they were: " + " ".join(old))
     return not old and update.well
@@ -95,9 +94,14 @@ def _report(configuration, say):
 
 
 def _short_of_entries(say):
-    """Yield the path of each file that lacks an entry: the Perl engine hides some failures."""
+    """Yield the path of each file that lacks an entry, where the engine cannot be trusted to have told.
+
+    The Perl engine hides some failures, and a custom fragment may hide ours.
+    """
     configuration = record.load()
     for target in targets.applying():
+        if hostengine.is_ours() and not hostengine.hides_ours(target.path):
+            continue
         try:
             with open(rooted(target.path), encoding="utf-8", errors="surrogateescape") as stream:
                 lines = set(stream.read().split("\n"))
@@ -106,5 +110,6 @@ def _short_of_entries(say):
             lines = set()
         missing = [entry for entry in targets.entries(target.name, configuration) if entry not in lines]
         if missing:
-            say("ERROR: %s lacks %d entries, such as %s" % (target.path, len(missing), missing[0]))
+            say("ERROR: %s lacks %d entries, such as %s: see mxbackup check --only files"
+                % (target.path, len(missing), missing[0]))
             yield target.path

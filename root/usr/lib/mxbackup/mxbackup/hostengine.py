@@ -80,6 +80,12 @@ def _run(command, *arguments):
     return ran.returncode, ran.stderr.decode("utf-8", "replace").strip()
 
 
+def hides_ours(path):
+    """Tell whether something below templates-custom takes the place of our fragment of `path` (bool)."""
+    custom = rooted(CUSTOM + path)
+    return os.path.isfile(custom) or any(os.path.exists(custom + "/" + name) for name in FRAGMENTS)
+
+
 def has_other_fragments(path):
     """Tell whether the template of `path` (str, not rooted) has a fragment that is not ours (bool)."""
     for folder in [rooted(queue + path) for queue in (CUSTOM, STANDARD)]:
