@@ -315,6 +315,8 @@ def test_createlinks_makes_links_that_lead_somewhere_and_does_so_again(tmp_path)
     assert links["etc/e-smith/events/mxbackup-update/services2adjust/qpsmtpd"] == "sighup"
     assert not any(target.startswith("/") for target in links.values())
     for link, target in links.items():
+        # A checkout has them: its commands run as they are.
+        assert os.readlink(ROOT / link) == target
         if "/" in target:
             real = ROOT / os.path.normpath(os.path.join(os.path.dirname(link), target))
             assert real.exists(), link
