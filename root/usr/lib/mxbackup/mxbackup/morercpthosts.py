@@ -9,8 +9,8 @@ stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` en
 import os
 
 from esmith.paths import rooted
+from mxbackup.thishost import CONTROL
 
-CONTROL = "/var/qmail/control"
 LIST = CONTROL + "/morercpthosts"
 COMPILED = CONTROL + "/morercpthosts.cdb"
 RCPTHOSTS = CONTROL + "/rcpthosts"

@@ -6,7 +6,7 @@ The core fragments use it, also where this contrib is not installed.
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
-CONTROL = "/var/qmail/control/"
+CONTROL = "/var/qmail/control"
 
 # Looser than a rule's name: a host's own may have one label, or an underscore.
 _HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
@@ -48,7 +48,7 @@ def _is_own(name):
 def _control_lines(name):
     """Return the lines (list of str) of one of qmail's control files, as qmail reads it."""
     try:
-        with open(rooted(CONTROL + name), encoding="utf-8", errors="surrogateescape") as stream:
+        with open(rooted(CONTROL + "/" + name), encoding="utf-8", errors="surrogateescape") as stream:
             return [line.rstrip() for line in stream if not line.startswith("#")]
     except OSError:
         return []
