@@ -17,13 +17,12 @@ needs:
 packages:
 	@packaging/install-needs --demo
 
-test: needs links
+test: needs
 	$(PYTEST) -n 2 --dist loadgroup tests
 
 # What cannot be installed here the demo leaves out, and says so.
 demo:
 	@packaging/install-needs --demo || echo 'The demo goes on with what is there.'
-	@$(MAKE) --no-print-directory links
 	@demo/demo
 
 rpms: packages
@@ -32,7 +31,7 @@ rpms: packages
 repo: rpms
 	packaging/build-repo dist
 
-bench: needs links
+bench: needs
 	$(VENV)/bin/python bench/run
 
 links:
