@@ -43,7 +43,23 @@ class Syslog:
         self._socket.close()
 
 
-class Sandbox:
+class Tree:
+    """A folder that stands for `/`: its `path` (pathlib.Path)."""
+
+    def __truediv__(self, path):
+        return self.path / str(path).lstrip("/")
+
+    def write(self, path, text, mode=None):
+        """Write `text` (str or bytes) to `path`, making its folders; returns the real path."""
+        target = self / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text if isinstance(text, bytes) else text.encode())
+        if mode is not None:
+            target.chmod(mode)
+        return target
+
+
+class Sandbox(Tree):
     """A throwaway `/` for commands that honour ESMITH_ROOT."""
 
     def __init__(self, path):
@@ -60,18 +76,6 @@ class Sandbox:
         library.parent.mkdir(parents=True, exist_ok=True)
         library.symlink_to(ROOT / "usr/lib/mxbackup")
         return self
-
-    def __truediv__(self, path):
-        return self.path / str(path).lstrip("/")
-
-    def write(self, path, text, mode=None):
-        """Write `text` (str or bytes) to `path`, making its folders; returns the real path."""
-        target = self / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text if isinstance(text, bytes) else text.encode())
-        if mode is not None:
-            target.chmod(mode)
-        return target
 
     def read(self, path):
         return (self / path).read_text()

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import tempfile
 
+from sandbox import Tree
+
 # Run as process 1 of new mount and process namespaces. It ends when its standard input does, so
 # also when whoever made it is killed; the kernel then ends what still runs inside and drops the mounts.
 _HOLDER = r"""
@@ -55,7 +57,7 @@ class Unavailable(Exception):
     """A throwaway root cannot be made here; the text says why."""
 
 
-class ThrowawayRoot:
+class ThrowawayRoot(Tree):
     """One throwaway `/`, in mount and process namespaces of its own.
 
     Everything written inside stays in memory; the machine's own files are only read. What is started
@@ -88,9 +90,6 @@ class ThrowawayRoot:
     def path(self):
         """The root as seen from outside. A link inside that is absolute leads outside: use read()."""
         return pathlib.Path(f"/proc/{self.pid}/root")
-
-    def __truediv__(self, path):
-        return self.path / str(path).lstrip("/")
 
     def argv(self, argv):
         """The command (list of str) that runs `argv` inside, for whoever starts processes himself."""
@@ -137,14 +136,6 @@ class ThrowawayRoot:
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
         return f"{folder.rstrip('/')}/{os.path.basename(path)}"
-
-    def write(self, path, text, mode=None):
-        """Write `text` (str or bytes) to `path` inside, making its folders."""
-        target = self / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(text if isinstance(text, bytes) else text.encode())
-        if mode is not None:
-            target.chmod(mode)
 
     def read(self, path):
         """The text of the file `path` inside, links resolved inside; FileNotFoundError where none is."""
