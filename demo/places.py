@@ -18,7 +18,7 @@ PACKAGES = "e-smith-python", "smeserver-mxbackup-utf8"
 class ThrowawayHost:
     """A copy of this machine's `/` that disappears; packages go in with the real rpm."""
 
-    title = "a throwaway root: an overlay of / in a mount namespace of its own"
+    title = "a throwaway root, an overlay of / (its server-manager is a stand-in)"
     prompt = "[root@sme]# "
 
     def __init__(self):
