@@ -53,7 +53,7 @@ def test_the_engine_knows_nothing_of_mail_and_needs_only_the_standard_library():
 
 
 def test_the_rules_know_nothing_of_files():
-    assert not {"os", "io", "pathlib", "esmith"} & set(imported(LIBRARY / "mxbackup/rules.py"))
+    assert not {"os", "io", "pathlib", "esmith"} & set(imported(LIBRARY / "mxbackup/rules/rule.py"))
 
 
 @pytest.mark.parametrize("path", list(launchers()), ids=lambda path: str(path.relative_to(ROOT)))

@@ -13,7 +13,8 @@ import mailfront
 from hostile import obedient, tcp
 from loopback import RECORDS, many_domains, name_server
 from mxbackup import check as checks
-from mxbackup.check import command, store
+from mxbackup.check import store
+from mxbackup.commands import check as command
 from mxbackup.check.verdict import PARTS, Verdict
 from sandbox import CHECKOUT, Syslog
 from world import LIBRARY

@@ -15,8 +15,8 @@ import dns.rrset
 import pytest
 
 from hostile import lines, udp
-from mxbackup.check import resolver
-from mxbackup.check.network import Deadline, Endpoint
+from mxbackup.network import dns as resolver
+from mxbackup.network.address import Deadline, Endpoint
 from world import LIBRARY
 
 SECONDS = 4

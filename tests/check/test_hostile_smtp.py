@@ -11,8 +11,8 @@ import time
 import pytest
 
 from hostile import lines, obedient, tcp
-from mxbackup.check import smtp
-from mxbackup.check.network import Deadline, Endpoint
+from mxbackup.network import smtp
+from mxbackup.network.address import Deadline, Endpoint
 from world import LIBRARY
 
 SECONDS = 2

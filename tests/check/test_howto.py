@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 import mailfront
-from mxbackup.check.network import Deadline, Endpoint
-from mxbackup.check.smtp import Dialogue
+from mxbackup.network.address import Deadline, Endpoint
+from mxbackup.network.smtp import Dialogue
 from world import LIBRARY
 
 MESSAGE = """\

@@ -19,7 +19,7 @@ from twoengines import perl
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 sys.path.append(str(CHECKOUT / "tests/check"))
 
-from mxbackup import morercpthosts  # noqa: E402
+from mxbackup.mailservers import qmail_lists as morercpthosts  # noqa: E402
 from qpsmtpd import qpsmtpd  # noqa: E402
 
 CONTROL = "/var/qmail/control/"

@@ -11,8 +11,8 @@ from sandbox import ROOT, Syslog
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 
 from esmith.database import Database  # noqa: E402
-from mxbackup import record  # noqa: E402
-from mxbackup.rules import DOMAIN, HOST, Rule, RuleError  # noqa: E402
+from mxbackup.rules import record  # noqa: E402
+from mxbackup.rules.rule import DOMAIN, HOST, Rule, RuleError  # noqa: E402
 
 CONFIGURATION = "/home/e-smith/db/configuration"
 
@@ -168,7 +168,7 @@ def test_many_rules_and_many_bad_entries_are_removed(db):
 
 def test_rules_added_at_once_are_all_there(db, sandbox):
     db("")
-    script = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup import record\n" \
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup.rules import record\n" \
              "for number in range(15): record.add([('d%d.h%s.org' % (number, sys.argv[2]), 'HOST')])"
     adding = [
         subprocess.Popen([sys.executable, "-c", script, str(ROOT / "usr/lib/mxbackup"), str(who)],

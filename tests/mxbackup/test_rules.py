@@ -9,8 +9,8 @@ from sandbox import ROOT
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 
-from mxbackup import publicsuffix, rules  # noqa: E402
-from mxbackup.rules import DOMAIN, HOST, Rule, RuleError  # noqa: E402
+from mxbackup.rules import publicsuffix, rule as rules  # noqa: E402
+from mxbackup.rules.rule import DOMAIN, HOST, Rule, RuleError  # noqa: E402
 
 
 def parse(value):

@@ -48,17 +48,17 @@ NOT_ENTRIES = {"GET", "POST", "REMOTE_USER", "PATH_INFO", "HTTP_HOST", "HTTP_ORI
                "GATEWAY_INTERFACE", "ESMITH_ROOT", "SAMEORIGIN", "ERR_"}
 
 
-# Functions of mxbackup.rules, .rulelist and .idn that say why a rule or a line of a list is refused.
+# Functions of mxbackup.rules.rule, .lists and .idn that say why a rule or a line of a list is refused.
 REFUSING = {"fault", "parse_name", "read", "_read_json", "a_labels", "_package"}
 
 
 def reasons():
     """Why a rule or a line of a list is refused, word for word as the code says it."""
-    from mxbackup import rules
+    from mxbackup.rules import rule as rules
 
     found = {rules.TOO_WIDE}
-    for module in ("rules", "rulelist", "idn"):
-        tree = ast.parse((ROOT / "usr/lib/mxbackup/mxbackup" / (module + ".py")).read_text())
+    for module in ("rule", "lists", "idn"):
+        tree = ast.parse((ROOT / "usr/lib/mxbackup/mxbackup/rules" / (module + ".py")).read_text())
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef) and function.name in REFUSING:
                 told = {node.value for node in ast.walk(function) if isinstance(node, ast.Constant)}
@@ -69,7 +69,10 @@ def reasons():
     return found
 
 
-CHECK = ROOT / "usr/lib/mxbackup/mxbackup/check"
+LIBRARY = ROOT / "usr/lib/mxbackup/mxbackup"
+# Where the findings of a check are worded.
+CHECKING = ("check/exchangers", "check/files", "check/loop", "check/relay", "check/survey",
+            "network/address", "network/dns", "network/smtp")
 # What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
 NOT_FINDINGS = {
     "Host {} not found: {}", "Using domain server:", "Address: {}#{}", "Connected to {}.",
@@ -139,8 +142,8 @@ def findings_said():
     from mxbackup.check import relay
 
     sentences = Sentences()
-    for module in ("exchangers", "files", "loop", "network", "relay", "resolver", "smtp", "survey"):
-        sentences.visit(ast.parse((CHECK / (module + ".py")).read_text()))
+    for module in CHECKING:
+        sentences.visit(ast.parse((LIBRARY / (module + ".py")).read_text()))
     found = sentences.found - {form for form, _ in relay.STRANGERS}
     assert sorted(NOT_FINDINGS - found) == []
     return found - NOT_FINDINGS | {"%s <{}>" % form for form, _ in relay.STRANGERS}

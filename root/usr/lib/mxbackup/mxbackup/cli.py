@@ -21,7 +21,7 @@ from importlib import import_module
 
 from esmith.errors import EsmithError, FormatError
 from mxbackup import __version__
-from mxbackup.commands import WrongUse, printable
+from mxbackup.terminal import WrongUse, printable
 
 COMMANDS = {
     "add": ("mxbackup.commands.add", "accept mail for other people's hosts and domains"),
@@ -39,8 +39,8 @@ COMMANDS = {
     "migrate": ("mxbackup.commands.migrate", "take lists of older methods over"),
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
-    "check": ("mxbackup.check.command", "prove it: the mail files, the SMTP dialogues, the MX records"),
-    "panel": ("mxbackup.panel.command", "serve the panel to a browser on this host"),
+    "check": ("mxbackup.commands.check", "prove it: the mail files, the SMTP dialogues, the MX records"),
+    "panel": ("mxbackup.commands.panel", "serve the panel to a browser on this host"),
 }
 
 OVERVIEW = """\
@@ -120,7 +120,7 @@ def _table():
 
 
 def _refused(error):
-    from mxbackup.rules import RuleError
+    from mxbackup.rules.rule import RuleError
 
     return isinstance(error, (WrongUse, FormatError, RuleError))
 

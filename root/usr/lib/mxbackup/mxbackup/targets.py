@@ -6,8 +6,10 @@ A new mail server is one new entry of TARGETS and one thin fragment that calls t
 import os
 
 from esmith.paths import rooted
-from mxbackup import hostengine, morercpthosts, record
-from mxbackup.rules import DOMAIN, HOST
+from mxbackup.host import engine
+from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.rules import record
+from mxbackup.rules.rule import DOMAIN, HOST
 
 RCPTHOSTS = morercpthosts.RCPTHOSTS
 SMTPROUTES = morercpthosts.CONTROL + "/smtproutes"
@@ -64,7 +66,7 @@ def _own_file_exists(path):
     # It hides qmail's of the same name: a new one, or one of our lines alone, refuses the host's own mail.
     return (
         os.path.isfile(rooted(path)) and not os.path.islink(rooted(path))
-        and (hostengine.is_ours() or hostengine.has_other_fragments(path))
+        and (engine.is_ours() or engine.has_other_fragments(path))
     )
 
 

@@ -14,9 +14,9 @@ def run(domains=None, progress=None, **options):
 
 def run_and_compare(domains=None, progress=None, **options):
     """As run(), but return (verdicts, those that changed since they were stored, why not stored or "")."""
-    from . import store
-    from .survey import Options, Survey
-    from .verdict import PARTS, SERVER
+    from mxbackup.check import store
+    from mxbackup.check.survey import Options, Survey
+    from mxbackup.check.verdict import PARTS, SERVER
     todo = Survey(Options(domains, **options))
     verdicts, changed, trouble = todo.run(progress), [], ""
     if todo.about_host and set(todo.options.parts) == set(PARTS):

@@ -5,9 +5,9 @@ import stat
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup.hostengine import CUSTOM, FRAGMENTS, STANDARD
+from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
 
-from .verdict import FAULT, GOOD, Finding
+from mxbackup.check.verdict import FAULT, GOOD, Finding
 
 UPDATE = "run: signal-event mxbackup-update"
 
@@ -83,7 +83,7 @@ def _check_fragments(target, found):
 
 
 def _check_content(target, path, database, found):
-    from mxbackup import outputs
+    from mxbackup.mailfiles import outputs
     try:
         # After the two lines that name the files, the first character of a line tells.
         difference = outputs.difference(target, database).splitlines()[2:]

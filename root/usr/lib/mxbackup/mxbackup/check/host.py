@@ -29,7 +29,7 @@ def load():
     if not os.path.exists(paths.given(paths.database("configuration"))):
         return None
     from esmith.database import Database
-    from mxbackup import record
+    from mxbackup.rules import record
     database = Database("configuration", readonly=True)
     domain = database.value("DomainName") or "localdomain"
     names = [f"{database.value('SystemName') or 'localhost'}.{domain}".lower()]

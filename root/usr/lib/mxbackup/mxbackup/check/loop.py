@@ -5,9 +5,9 @@ import os
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
-from .network import LookupFailed, parse_address, printable
-from .relay import below
-from .verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
+from mxbackup.network.address import LookupFailed, parse_address, printable
+from mxbackup.check.relay import below
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
 
 def routes():

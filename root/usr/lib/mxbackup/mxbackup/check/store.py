@@ -8,7 +8,7 @@ import time
 from esmith import atomicfile
 from esmith.paths import rooted
 
-from .verdict import GOOD, SERVER, Finding
+from mxbackup.check.verdict import GOOD, SERVER, Finding
 
 PATH = "/var/lib/mxbackup/verdicts.json"
 

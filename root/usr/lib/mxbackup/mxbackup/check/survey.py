@@ -3,14 +3,15 @@
 import socket
 from threading import Lock, Thread
 
-from mxbackup.commands import WrongUse
+from mxbackup.terminal import WrongUse
 
-from . import exchangers, files, host, loop, relay, resolver, smtp
-from .network import (
+from mxbackup.check import exchangers, files, host, loop, relay
+from mxbackup.network import dns, smtp
+from mxbackup.network.address import (
     Deadline, Endpoint, LookupFailed, addresses_of, at_home, is_local, parse_address, parse_endpoint,
     printable,
 )
-from .verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
+from mxbackup.check.verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
 
 SECONDS = 30
 # qpsmtpd lets one address have five connections at a time.
@@ -40,7 +41,7 @@ class Options:
                  outside=False, parts=PARTS, seconds=SECONDS, jobs=JOBS, transcripts=False):
         self.domains = domains
         self.server = parse_endpoint(server, smtp.PORT, "server") if server else None
-        self.nameserver = parse_endpoint(nameserver, resolver.PORT, "nameserver") if nameserver else None
+        self.nameserver = parse_endpoint(nameserver, dns.PORT, "nameserver") if nameserver else None
         if self.nameserver and not parse_address(self.nameserver.host):
             raise WrongUse(f"nameserver {nameserver}: give its address, as names are what it is asked for")
         self.sender = None if sender is None else parse_sender(sender)
@@ -68,7 +69,7 @@ def parse_sender(text):
 
 
 def _is_name(text):
-    from mxbackup.rules import RuleError, parse_name
+    from mxbackup.rules.rule import RuleError, parse_name
     try:
         return parse_name(text) == text
     except RuleError:
@@ -96,7 +97,7 @@ class Survey:
         self.directory = None
 
     def _domains(self):
-        from mxbackup.rules import RuleError, parse_name
+        from mxbackup.rules.rule import RuleError, parse_name
         if self.options.domains is None:
             if self.host is None:
                 raise WrongUse("this machine has no rules (no e-smith database): say which domains to check")
@@ -147,9 +148,9 @@ class Survey:
         no_dns = []
         if needs_dns and self.domains:
             try:
-                resolver.require()
-                self.directory = resolver.Directory(self.options.nameserver)
-            except resolver.Missing as error:
+                dns.require()
+                self.directory = dns.Directory(self.options.nameserver)
+            except dns.Missing as error:
                 no_dns = [Finding("dns", UNCHECKED, str(error),
                                   "dnf install python3-dns, apt install python3-dnspython, or "
                                   "pip install dnspython; or check without it: --only smtp")]

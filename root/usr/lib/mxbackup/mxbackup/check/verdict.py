@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from .network import printable
+from mxbackup.network.address import printable
 
 GOOD, NOTE, UNCHECKED, FAULT = "good", "note", "unchecked", "fault"
 # The parts of a check, in the order in which they are shown.

@@ -9,9 +9,9 @@ A list has a rule a line: a name, perhaps followed by a comma or a blank and HOS
 dot before it is a DOMAIN; '#' starts a comment. 'mxbackup list --csv' writes this form.
 """
 
-from mxbackup import record
-from mxbackup.commands import change, lists
-from mxbackup.rules import DOMAIN, HOST
+from mxbackup.rules import record
+from mxbackup.commands import change, reading
+from mxbackup.rules.rule import DOMAIN, HOST
 
 EXAMPLES = """\
 mxbackup add smithnet.com --domain
@@ -23,7 +23,7 @@ mxbackup add smithnet.com --domain --dry-run
 
 
 def add_arguments(parser):
-    lists.add_arguments(parser)
+    reading.add_arguments(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
         "--host",
@@ -43,6 +43,6 @@ def add_arguments(parser):
 
 
 def run(options):
-    entries, refusals = lists.read(options)
-    rules = lists.resolve(entries, refusals, options.kind, record.load().rules.kinds)
+    entries, refusals = reading.read(options)
+    rules = reading.resolve(entries, refusals, options.kind, record.load().rules.kinds)
     return change.carry_out(options, lambda db: record.add(rules, db), change.describe)

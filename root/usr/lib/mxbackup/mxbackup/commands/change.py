@@ -5,10 +5,14 @@ import sys
 
 from esmith.database import Database
 from esmith.errors import EsmithError
-from mxbackup import morercpthosts, outputs, record, targets
-from mxbackup.commands import printable
-from mxbackup.commands.lists import LONG, SHOWN, progress
-from mxbackup.rulelist import as_objects
+from mxbackup import targets
+from mxbackup.mailfiles import outputs
+from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.rules import record
+from mxbackup.terminal import printable
+from mxbackup.commands.reading import LONG, SHOWN
+from mxbackup.terminal import progress
+from mxbackup.rules.lists import as_objects
 
 # So many rules are named one by one in a report; of more, the number is given.
 NAMED = 20

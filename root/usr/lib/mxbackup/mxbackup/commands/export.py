@@ -8,8 +8,8 @@ the how-to say. For --for: sme5 is SME 5.0 and 5.12, sme55 is 5.5 and 5.6, sme6 
 import os
 import sys
 
-from mxbackup import record, rulelist
-from mxbackup.commands import WrongUse, file_name, printable
+from mxbackup.rules import record, lists
+from mxbackup.terminal import WrongUse, file_name, printable
 
 EXAMPLES = """\
 mxbackup export > rules.csv
@@ -42,13 +42,13 @@ def run(options):
         raise WrongUse("one FILE, please: the tar goes to %s" % printable(options.tar))
     rules = record.load().rules
     if not options.tar:
-        write = rulelist.write_json if options.json else rulelist.write_csv
+        write = lists.write_json if options.json else lists.write_csv
         _put(options.file, write(rules).encode())
         return 0
     if not rules:
         sys.stderr.write("mxbackup: there is no rule to export\n")
         return 1
-    from mxbackup import archive
+    from mxbackup.mailfiles import archive
 
     _put(options.tar, archive.pack(rules, options.server))
     for line in archive.advice(options.tar, options.server):

@@ -6,7 +6,7 @@ Rules that are ignored, and why, are shown by 'mxbackup status'.
 import json
 import sys
 
-from mxbackup import record, rulelist
+from mxbackup.rules import record, lists
 
 EXAMPLES = """\
 mxbackup list
@@ -29,7 +29,7 @@ def run(options):
         json.dump(
             {
                 "enabled": configuration.enabled,
-                "rules": rulelist.as_objects(rules),
+                "rules": lists.as_objects(rules),
                 "ignored": [
                     {"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored
                 ],
@@ -39,7 +39,7 @@ def run(options):
         )
         print()
     elif options.csv:
-        sys.stdout.write(rulelist.write_csv(rules))
+        sys.stdout.write(lists.write_csv(rules))
     elif options.names:
         sys.stdout.write("".join([name + "\n" for name in rules.kinds]))
     else:

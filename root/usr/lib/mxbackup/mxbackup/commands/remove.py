@@ -5,8 +5,8 @@ without a rule is reported, and the exit status is 1. A rule that is ignored ('m
 them) goes by its name too.
 """
 
-from mxbackup import record
-from mxbackup.commands import change, lists
+from mxbackup.rules import record
+from mxbackup.commands import change, reading
 
 EXAMPLES = """\
 mxbackup remove smithnet.com
@@ -17,12 +17,12 @@ mxbackup remove smithnet.com --dry-run
 
 
 def add_arguments(parser):
-    lists.add_arguments(parser)
+    reading.add_arguments(parser)
     change.add_options(parser)
 
 
 def run(options):
-    entries, refusals = lists.read(options)
-    lists.refuse(refusals, len(entries))
+    entries, refusals = reading.read(options)
+    reading.refuse(refusals, len(entries))
     names = list(dict.fromkeys(entry.name for entry in entries))
     return change.carry_out(options, lambda db: record.remove(names, db), change.describe)

@@ -8,10 +8,12 @@ an entry is ignored, or a list of an older method was not taken over.
 import json
 import sys
 
-from mxbackup import migration, outputs, record, targets
-from mxbackup.commands import printable
+from mxbackup import targets
+from mxbackup.mailfiles import migration, outputs
+from mxbackup.rules import record
+from mxbackup.terminal import printable
 from mxbackup.commands.change import Preview
-from mxbackup.rules import DOMAIN
+from mxbackup.rules.rule import DOMAIN
 
 EXAMPLES = """\
 mxbackup status

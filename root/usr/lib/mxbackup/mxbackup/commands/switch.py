@@ -3,7 +3,7 @@
 While MX Backup is disabled its rules stay in the record and none of them stands in any mail file.
 """
 
-from mxbackup import record
+from mxbackup.rules import record
 from mxbackup.commands import change
 
 EXAMPLES = """\

@@ -6,8 +6,9 @@ rules are the only ones afterwards. All are checked first: where one is refused,
 status stays as it is.
 """
 
-from mxbackup import record
-from mxbackup.commands import WrongUse, change, lists
+from mxbackup.rules import record
+from mxbackup.commands import change, reading
+from mxbackup.terminal import WrongUse
 
 EXAMPLES = """\
 mxbackup import rules.csv
@@ -25,10 +26,10 @@ def add_arguments(parser):
 
 
 def run(options):
-    entries, refusals = lists.read_files([options.file])
+    entries, refusals = reading.read_files([options.file])
     if options.replace and not entries and not refusals:
         # An empty pipe must not take all rules away.
         raise WrongUse("the list holds no rule; nothing was changed ('mxbackup remove' removes rules)")
-    rules = lists.resolve(entries, refusals, None, record.load().rules.kinds)
+    rules = reading.resolve(entries, refusals, None, record.load().rules.kinds)
     edit = record.replace if options.replace else record.add
     return change.carry_out(options, lambda db: edit(rules, db), change.describe)

@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl, urlencode
 from esmith import distribution
 from esmith.database import Database
 from esmith.errors import EsmithError
-from mxbackup import outputs, record, rulelist, rules, targets
+from mxbackup import targets
+from mxbackup.mailfiles import outputs
+from mxbackup.rules import record, lists, rule as rules
 from mxbackup.panel import findings, forms, login, manager, tokens, verdicts
 from mxbackup.panel.lexicon import Lexicon, charset, choose
 from mxbackup.panel.rendering import Pages
@@ -252,7 +254,7 @@ class Panel:
             return []
 
     def _reason(self, reason):
-        """Return a `reason` of mxbackup.rules or mxbackup.rulelist in the reader's language."""
+        """Return a `reason` of mxbackup.rules in the reader's language."""
         for pattern, entry in REASONS:
             if re.match(pattern, reason):
                 return self._lexicon(entry)
@@ -286,7 +288,7 @@ class Panel:
 
         code = (
             "import sys; sys.path.insert(0, sys.argv[1]); "
-            "from mxbackup import outputs; sys.exit(outputs.update() or 0)"
+            "from mxbackup.mailfiles import outputs; sys.exit(outputs.update() or 0)"
         )
         library = dirname(dirname(dirname(__file__)))
         ran = subprocess.run([sys.executable, "-IS", "-c", code, library],
@@ -420,8 +422,8 @@ class Panel:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         configuration = record.load()
         kinds = configuration.rules.kinds
-        entries, refusals = rulelist.read(text.encode("utf-8", "surrogatepass"), "")
-        accepted, refused = rulelist.resolve(entries, kind, kinds)
+        entries, refusals = lists.read(text.encode("utf-8", "surrogatepass"), "")
+        accepted, refused = lists.resolve(entries, kind, kinds)
         errors = [
             self._lexicon("LIST_LINE", line=line or 1, name=rules.printable(name[:80]),
                           reason=self._reason(reason))
@@ -451,7 +453,7 @@ class Panel:
     def add_list(self):
         """Add the list that was confirmed, in one write and one event."""
         fields = self._enter()
-        entries, refusals = rulelist.read(fields.get("list", "").encode("utf-8", "surrogatepass"), "")
+        entries, refusals = lists.read(fields.get("list", "").encode("utf-8", "surrogatepass"), "")
         pairs = [(entry.name, entry.kind) for entry in entries]
         if refusals or not pairs or record.check(pairs)[1]:
             raise self._error(400)

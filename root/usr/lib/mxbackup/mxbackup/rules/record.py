@@ -1,8 +1,11 @@
 """The record `mxbackup` of the configuration database: what it says, and changes to it."""
 
 from esmith.errors import FormatError
-from mxbackup import publicsuffix, rules
-from mxbackup.thishost import smart_host
+from mxbackup.rules import publicsuffix
+from mxbackup.rules.rule import (
+    HOST, KIND_OF_FLAG, Rule, RuleError, RuleSet, format_list, parse_list, parse_name, parse_pairs, printable, tidy,
+)
+from mxbackup.host.identity import smart_host
 
 KEY = "mxbackup"
 TYPE = "service"
@@ -65,13 +68,13 @@ def parse(value):
     global _parsed
     # Kept for the next caller: one process serves several targets.
     if _parsed[0] != value:
-        _parsed = (value, rules.parse_list(value, publicsuffix.among))
+        _parsed = (value, parse_list(value, publicsuffix.among))
     return _parsed[1]
 
 
 def check(pairs):
     """Check (text, kind) pairs as add() would; return (list of Rule, list of RuleError)."""
-    return rules.parse_pairs(pairs, publicsuffix.among)
+    return parse_pairs(pairs, publicsuffix.among)
 
 
 def add(new, db=None, dry_run=False):
@@ -96,7 +99,7 @@ def _merge(new, alone, db, dry_run):
         if alone:
             wanted = {rule.name for rule in accepted}
             for name in [name for name in kinds if name not in wanted]:
-                change.removed.append(rules.Rule(name, kinds.pop(name)))
+                change.removed.append(Rule(name, kinds.pop(name)))
         for rule in accepted:
             was = kinds.get(rule.name)
             if was == rule.kind:
@@ -105,7 +108,7 @@ def _merge(new, alone, db, dry_run):
             (change.added if was is None else change.changed).append(rule)
             kinds[rule.name] = rule.kind
         # What was refused under such a name is good now.
-        return [entry for entry in ignored if rules.tidy(entry.name) not in kinds]
+        return [entry for entry in ignored if tidy(entry.name) not in kinds]
 
     return _edit(edit, db, dry_run)
 
@@ -125,14 +128,14 @@ def remove(names, db=None, dry_run=False):
         for text in wanted:
             hit = asides.get(text.strip(), ())
             try:
-                name = text if text in kinds else rules.parse_name(text)
-            except rules.RuleError:
+                name = text if text in kinds else parse_name(text)
+            except RuleError:
                 name = None
             kind = kinds.pop(name, None)
             if kind:
-                change.removed.append(rules.Rule(name, kind))
+                change.removed.append(Rule(name, kind))
             elif hit:
-                change.removed.append(rules.Rule(text, rules.KIND_OF_FLAG.get(hit[-1].flag, rules.HOST)))
+                change.removed.append(Rule(text, KIND_OF_FLAG.get(hit[-1].flag, HOST)))
             else:
                 change.missing.append(text)
             gone.update(hit)
@@ -178,11 +181,11 @@ def _list_after(edit, db, change):
     if not change:
         return None
     # Such a value can be read, but not written (esmith.database), and no change may lose an entry.
-    stuck = [rules.printable(entry.name) for entry in kept if "|" in entry.name + entry.flag]
+    stuck = [printable(entry.name) for entry in kept if "|" in entry.name + entry.flag]
     if stuck:
         raise FormatError("the record %s holds what a database cannot hold; nothing was changed. Take it out "
                           "first: mxbackup remove '%s'" % (KEY, "' '".join(stuck)))
-    return rules.format_list(rules.RuleSet(kinds).kinds.items(), kept)
+    return format_list(RuleSet(kinds).kinds.items(), kept)
 
 
 def _write(db, props):

@@ -9,7 +9,7 @@ stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` en
 import os
 
 from esmith.paths import rooted
-from mxbackup.thishost import CONTROL
+from mxbackup.host.identity import CONTROL
 
 LIST = CONTROL + "/morercpthosts"
 COMPILED = CONTROL + "/morercpthosts.cdb"

@@ -14,11 +14,11 @@ import os
 import sys
 
 from mxbackup import check
-from mxbackup.commands import WrongUse
+from mxbackup.terminal import WrongUse
 
-from .network import printable
-from .survey import JOBS, SECONDS, parse_sender
-from .verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
+from mxbackup.network.address import printable
+from mxbackup.check.survey import JOBS, SECONDS, parse_sender
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
 
 EXAMPLES = """\
 mxbackup check                                           every rule of this host

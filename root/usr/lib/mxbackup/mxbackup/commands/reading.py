@@ -2,9 +2,9 @@
 
 import sys
 
-from mxbackup import publicsuffix, rulelist
-from mxbackup.commands import WrongUse, file_name, printable
-from mxbackup.rules import DOMAIN, HOST
+from mxbackup.rules import publicsuffix, lists
+from mxbackup.terminal import WrongUse, file_name, printable, progress
+from mxbackup.rules.rule import DOMAIN, HOST
 
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
 LONG = 5000
@@ -26,7 +26,7 @@ def add_arguments(parser):
 
 def read(options):
     """Return ([Entry], [Refusal]) of the names and lists that `options` give. Raises WrongUse for none."""
-    entries = [rulelist.Entry("", None, name, None) for name in options.names if name != "-"]
+    entries = [lists.Entry("", None, name, None) for name in options.names if name != "-"]
     files = options.from_file + ["-"] * ("-" in options.names)
     if not entries and not files:
         raise WrongUse("%s what? Give a NAME, --from-file FILE, or - for standard input" % options.command)
@@ -43,7 +43,7 @@ def read_files(files):
     for path in files:
         source = "standard input" if path == "-" else path
         data = _content(path, source)
-        found, refused = rulelist.read(data, source)
+        found, refused = lists.read(data, source)
         entries += found
         refusals += refused
         if len(found) > LONG:
@@ -75,7 +75,7 @@ def resolve(entries, refusals, kind, kinds):
     `refusals`: those that reading brought. `kind`: what the user said for entries that do not say, or None;
     then a rule of `kinds` (dict name -> kind) stays what it is and a new one is a HOST.
     """
-    rules, refused = rulelist.resolve(entries, kind or HOST, None if kind else kinds)
+    rules, refused = lists.resolve(entries, kind or HOST, None if kind else kinds)
     refuse(refusals + refused, len(rules))
     if len(rules) > LONG:
         progress("%d rules checked" % len(rules))
@@ -103,8 +103,3 @@ def _sentence(refusal):
     name = refusal.name if refusal.name is None else refusal.name[:300] or "''"
     return ": ".join(part for part in (place, name, refusal.reason) if part)
 
-
-def progress(text):
-    """Say on standard error, where that is a terminal, how far a long list is."""
-    if sys.stderr.isatty():
-        sys.stderr.write("mxbackup: %s\n" % printable(text))

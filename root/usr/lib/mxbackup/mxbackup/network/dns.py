@@ -9,7 +9,7 @@ from collections import namedtuple
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
-from .network import Endpoint, parse_address, printable
+from mxbackup.network.address import Endpoint, parse_address, printable
 
 PORT = 53
 # Seconds for the first question, and for the second to the same name server.

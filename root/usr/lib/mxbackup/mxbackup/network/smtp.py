@@ -10,7 +10,7 @@ from collections import namedtuple
 
 from esmith.errors import EsmithError
 
-from .network import addresses_of, printable
+from mxbackup.network.address import addresses_of, printable
 
 PORT = 25
 # RFC 5321, 4.5.3.1.5 allows 512 octets; servers are known to say more.

@@ -25,7 +25,7 @@ def add_arguments(parser):
 
 def run(options):
     """Serve until stopped, or set the password; returns the exit status (int)."""
-    from mxbackup.commands import WrongUse
+    from mxbackup.terminal import WrongUse
 
     if not 0 <= options.port < 65536:
         raise WrongUse("--port %d: a port is a number up to 65535" % options.port)
@@ -35,7 +35,7 @@ def run(options):
 
 
 def _set_password():
-    from mxbackup.commands import WrongUse
+    from mxbackup.terminal import WrongUse
     from mxbackup.panel import login
 
     if sys.stdin.isatty():

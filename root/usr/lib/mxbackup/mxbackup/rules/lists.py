@@ -14,8 +14,8 @@ its `rules` is an array of objects with a `name` and a `kind`.
 import json
 from collections import namedtuple
 
-from mxbackup import record
-from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, Rule, RuleError, parse_name
+from mxbackup.rules import record
+from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, Rule, RuleError, parse_name
 
 HEADING = "name,kind"
 

@@ -18,9 +18,10 @@ from esmith import atomicfile
 from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
-from mxbackup import hostengine, publicsuffix, record
-from mxbackup.hostengine import CUSTOM, STANDARD
-from mxbackup.rules import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
+from mxbackup.host import engine
+from mxbackup.rules import publicsuffix, record
+from mxbackup.host.engine import CUSTOM, STANDARD
+from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
 from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOSTS, SMTPROUTES
 
 KEPT = "/var/lib/mxbackup/replaced"
@@ -110,9 +111,9 @@ def _show_engine():
     """
     for output in OUTPUTS:
         here = os.path.lexists(rooted(static(output))) and os.path.isfile(rooted(output))
-        if here and hostengine.is_ours():
+        if here and engine.is_ours():
             try:
-                hostengine.expand(output)
+                engine.expand(output)
             except EsmithError:
                 # The event expands it once more, and tells.
                 pass

@@ -3,7 +3,7 @@
 A rule is a HOST (that name alone) or a DOMAIN (the name and everything below it).
 """
 
-from mxbackup import idn
+from mxbackup.rules import idn
 
 HOST = "HOST"
 DOMAIN = "DOMAIN"

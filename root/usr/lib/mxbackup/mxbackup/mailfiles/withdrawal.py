@@ -3,13 +3,16 @@
 import os
 
 from esmith.paths import rooted
-from mxbackup import expansion, hostengine, morercpthosts, targets
+from mxbackup import targets
+from mxbackup.host import engine
+from mxbackup.mailfiles import expansion
+from mxbackup.mailservers import qmail_lists as morercpthosts
 
 
 def main():
     """Take every entry of ours out of every mail file; return 0, or 1 where one may still be in a file."""
     os.environ["MXBACKUP_WITHHOLD"] = "1"
-    if not os.path.exists(rooted(hostengine.COMMANDS + "expand-template")):
+    if not os.path.exists(rooted(engine.COMMANDS + "expand-template")):
         # The engine went first, by force, and with it what gives the host's own lines.
         clean = _are_clean()
         with morercpthosts.Update({}, _say) as update:

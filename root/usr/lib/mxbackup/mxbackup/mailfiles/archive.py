@@ -10,8 +10,8 @@ import io
 import os
 import tarfile
 
-from mxbackup.migration import HEADING, LIST, static
-from mxbackup.rules import DOMAIN
+from mxbackup.mailfiles.migration import HEADING, LIST, static
+from mxbackup.rules.rule import DOMAIN
 from mxbackup.targets import CHECK_RULES, GOODRCPTTO, RCPTHOSTS, SMTPROUTES, TARGETS
 
 # The mail files that each kind of server decides by.

@@ -5,8 +5,11 @@ import sys
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup import hostengine, morercpthosts, record, targets
-from mxbackup.rules import printable
+from mxbackup import targets
+from mxbackup.host import engine
+from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.rules import record
+from mxbackup.rules.rule import printable
 
 # So many ignored rules are named in the log; `mxbackup status` names all.
 SHOWN = 5
@@ -38,9 +41,9 @@ def expand(say):
     paths = [target.path for target in targets.applying()]
     with morercpthosts.Update(kinds, say) as update:
         for target in targets.applying():
-            if hostengine.is_ours() and not _is_known(target.path):
+            if engine.is_ours() and not _is_known(target.path):
                 put_part(target.path, targets.text(target.name), say)
-        old = hostengine.expand_all(paths, say)
+        old = engine.expand_all(paths, say)
     old += [path for path in _short_of_entries(say) if path not in old]
     if old:
         say("ERROR: not expanded, and as old as they were: " + " ".join(old))
@@ -100,7 +103,7 @@ def _short_of_entries(say):
     """
     configuration = record.load()
     for target in targets.applying():
-        if hostengine.is_ours() and not hostengine.hides_ours(target.path):
+        if engine.is_ours() and not engine.hides_ours(target.path):
             continue
         try:
             with open(rooted(target.path), encoding="utf-8", errors="surrogateescape") as stream:

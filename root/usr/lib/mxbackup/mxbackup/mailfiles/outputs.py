@@ -9,7 +9,10 @@ from collections import namedtuple
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup import hostengine, morercpthosts, record, targets
+from mxbackup import targets
+from mxbackup.host import engine
+from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.rules import record
 
 EVENT = "mxbackup-update"
 OLD = "is older than the database, or changed by hand"
@@ -22,7 +25,7 @@ State.__doc__ = """A mail file of this host, the program that reads it, and why 
 def update():
     """Signal the event that writes the files; return what went wrong (str), "" where all went well."""
     try:
-        status = hostengine.signal_event(EVENT)
+        status = engine.signal_event(EVENT)
     except EsmithError as error:
         return str(error)
     return "a handler of the event %s failed; the system log says which" % EVENT if status else ""
@@ -83,7 +86,7 @@ def now_and_then(target, db):
     Raises TemplateError and OSError.
     """
     # First, for it refuses what is no regular file: to open that may wait for ever.
-    then = _render(target.path, db) if hostengine.is_ours() else None
+    then = _render(target.path, db) if engine.is_ours() else None
     try:
         with open(rooted(target.path), "rb") as stream:
             now = stream.read()

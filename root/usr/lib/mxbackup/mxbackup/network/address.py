@@ -8,7 +8,7 @@ from threading import Thread
 from time import monotonic
 
 from esmith.errors import EsmithError
-from mxbackup.commands import WrongUse
+from mxbackup.terminal import WrongUse
 
 # Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291).
 HOME_NETWORKS = tuple(map(ip_network, (
