@@ -34,7 +34,7 @@ def _lines():
     for _ in range(COUNT):
         labels = ("".join(dice.choices(letters, k=7)), "".join(dice.choices(letters, k=5)),
                   dice.choice(("com", "org", "co.uk")))
-        yield "%s %s\n" % (".".join(labels), dice.choice(("HOST", "DOMAIN")))
+        yield "{} {}\n".format(".".join(labels), dice.choice(("HOST", "DOMAIN")))
 
 
 def cases(folder):
@@ -78,7 +78,7 @@ def cases(folder):
     bad = ["_%d.org" % number for number in range(COUNT // 5)]
     good = ["d%d.example.org" % number for number in range(COUNT // 5)]
     rules.write_text("\n".join(bad + good))
-    record = "mxbackup=service|name|%s|status|enabled\n" % ",".join(name + ",1" for name in bad + good)
+    record = "mxbackup=service|name|{}|status|enabled\n".format(",".join(name + ",1" for name in bad + good))
 
     def take_out(_):
         configuration.write_text(start + record)

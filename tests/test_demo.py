@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 
 import pytest
-
 from sandbox import CHECKOUT
 
 ORDINARY_USER = 65534

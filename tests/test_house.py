@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from sandbox import CHECKOUT, ROOT
 
 LIBRARY = ROOT / "usr/lib/mxbackup"

@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 from sandbox import CHECKOUT
 
 

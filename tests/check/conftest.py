@@ -1,6 +1,5 @@
-import pytest
-
 import mailfront
+import pytest
 from qpsmtpd import qpsmtpd
 from sandbox import Sandbox
 from world import possible, serving

@@ -7,17 +7,17 @@ import re
 import subprocess
 import time
 
-import pytest
-
 import mailfront
+import pytest
 from hostile import obedient, tcp
 from loopback import RECORDS, many_domains, name_server
-from mxbackup import check as checks
-from mxbackup.check import store
-from mxbackup.commands import check as command
-from mxbackup.check.verdict import PARTS, Verdict
 from sandbox import CHECKOUT, Syslog
 from world import LIBRARY
+
+from mxbackup import check as checks
+from mxbackup.check import store
+from mxbackup.check.verdict import PARTS, Verdict
+from mxbackup.commands import check as command
 
 STORE = "/var/lib/mxbackup/verdicts.json"
 

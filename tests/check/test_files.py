@@ -3,9 +3,9 @@
 import json
 import os
 
+import mailfront
 import pytest
 
-import mailfront
 from mxbackup.check.loop import route
 
 RCPTHOSTS = "/var/qmail/control/rcpthosts"

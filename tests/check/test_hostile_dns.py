@@ -13,11 +13,11 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-
 from hostile import lines, udp
+from world import LIBRARY
+
 from mxbackup.network import dns as resolver
 from mxbackup.network.address import Deadline, Endpoint
-from world import LIBRARY
 
 SECONDS = 4
 # What a busy machine may take besides.

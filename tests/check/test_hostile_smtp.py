@@ -9,11 +9,11 @@ import threading
 import time
 
 import pytest
-
 from hostile import lines, obedient, tcp
+from world import LIBRARY
+
 from mxbackup.network import smtp
 from mxbackup.network.address import Deadline, Endpoint
-from world import LIBRARY
 
 SECONDS = 2
 # So many more may go by on a busy machine, in which nothing is waited for.

@@ -7,12 +7,12 @@ word for word; an enhanced status code (RFC 2034), which those servers did not h
 import re
 import subprocess
 
-import pytest
-
 import mailfront
+import pytest
+from world import LIBRARY
+
 from mxbackup.network.address import Deadline, Endpoint
 from mxbackup.network.smtp import Dialogue
-from world import LIBRARY
 
 MESSAGE = """\
 From: admin@anything.other.org

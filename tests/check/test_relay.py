@@ -3,13 +3,13 @@
 import json
 import subprocess
 
-import pytest
-
 import mailfront
-from mxbackup.check.relay import below
-from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED
+import pytest
 from qpsmtpd import qpsmtpd
 from world import LIBRARY, PRIMARY, SERVER
+
+from mxbackup.check.relay import below
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED
 
 BOTH_KINDS = ("smithnet.com\n.smithnet.com\n", "smithnet.com\n")
 OWN_FORMS = ("@smithnet.com:user@evil.example", '"user@smithnet.com"@evil.example')

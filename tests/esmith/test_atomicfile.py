@@ -5,9 +5,9 @@ import stat
 import subprocess
 
 import pytest
+from sandbox import ROOT
 
 from esmith import atomicfile
-from sandbox import ROOT
 
 
 def attribute_possible(path):

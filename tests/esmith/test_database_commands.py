@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 
 import pytest
-
 from sandbox import ROOT, Sandbox, Syslog
 
 BEFORE = "mxbackup=service|name|a.org,1|status|enabled\nother=thing\n"

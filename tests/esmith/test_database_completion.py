@@ -4,7 +4,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from sandbox import ROOT
 
 pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")

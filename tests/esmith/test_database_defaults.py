@@ -5,7 +5,6 @@ import os
 import subprocess
 
 import pytest
-
 import replay
 from sandbox import ROOT, Syslog
 

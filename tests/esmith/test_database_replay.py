@@ -5,7 +5,6 @@ import re
 import subprocess
 
 import pytest
-
 import replay
 from sandbox import ROOT, Syslog
 

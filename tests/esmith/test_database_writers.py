@@ -7,10 +7,10 @@ import subprocess
 import threading
 
 import pytest
+from sandbox import ROOT
 
 from esmith import locking
 from esmith.database import Database
-from sandbox import ROOT
 
 LIBRARY = str(ROOT / "usr/lib/mxbackup")
 

@@ -5,7 +5,6 @@ import sys
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from sandbox import ROOT
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))

@@ -6,10 +6,8 @@ import subprocess
 import time
 
 import pytest
-
-from sandbox import ROOT, Syslog
-
 import replay
+from sandbox import ROOT, Syslog
 
 EVENT = "/etc/e-smith/events/test-event/"
 CONFIGURATION = "/home/e-smith/db/configuration"
@@ -232,8 +230,8 @@ def test_the_databases_are_as_new_as_the_expansion(host):
     changed = "Database('configuration').set('SystemName', 'new').type"
     read = "Database('configuration').get('SystemName').type"
     use = "use('esmith.database')."
-    template(host, "f1", "{# jinja2 #}\n{{ SystemName }} {{ %s%s }}\n" % (use, read))
-    template(host, "f2", "{# jinja2 #}\n{{ SystemName }} {{ %s%s }} {{ SystemName }}\n" % (use, changed))
+    template(host, "f1", f"{{# jinja2 #}}\n{{{{ SystemName }}}} {{{{ {use}{read} }}}}\n")
+    template(host, "f2", f"{{# jinja2 #}}\n{{{{ SystemName }}}} {{{{ {use}{changed} }}}} {{{{ SystemName }}}}\n")
     assert host.run("signal-event", "test-event").returncode == 0
     # f2 comes first: it sees what it began with, the next one what is there by then.
     assert host.read("/out/f2") == "sme new sme\n" and host.read("/out/f1") == "new new\n"

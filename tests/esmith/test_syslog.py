@@ -6,10 +6,10 @@ import socket
 import time
 
 import pytest
-
 import replay
-from esmith import syslog
 from sandbox import Sandbox, Syslog
+
+from esmith import syslog
 
 
 @pytest.fixture

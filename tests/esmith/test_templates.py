@@ -10,9 +10,9 @@ import tempfile
 import time
 
 import pytest
+from sandbox import ROOT, Sandbox
 
 from esmith import atomicfile, templates
-from sandbox import ROOT, Sandbox
 
 EXPAND = str(ROOT / "sbin/e-smith/expand-template")
 HEAD = "{# jinja2 #}\n"

@@ -9,7 +9,6 @@ import sys
 from binascii import crc32
 
 import pytest
-
 from sandbox import ROOT
 
 LIBRARY = str(ROOT / "usr/lib/mxbackup")

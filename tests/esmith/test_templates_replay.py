@@ -6,7 +6,6 @@ import pwd
 import re
 
 import pytest
-
 import replay
 from sandbox import ROOT, Syslog
 

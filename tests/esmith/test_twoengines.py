@@ -3,7 +3,6 @@
 import subprocess
 
 import pytest
-
 from sandbox import ROOT
 from twoengines import perl, shape_faults
 

@@ -10,7 +10,6 @@ import sys
 
 import perlhost
 import pytest
-
 from sandbox import CHECKOUT, DATA, ROOT, Syslog
 from twoengines import PERL, perl, shape_faults
 

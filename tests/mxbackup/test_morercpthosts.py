@@ -11,7 +11,6 @@ import time
 import mailfront
 import perlhost
 import pytest
-
 from sandbox import CHECKOUT, ROOT
 from smtp import rcpt_answers
 from twoengines import perl
@@ -19,8 +18,9 @@ from twoengines import perl
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 sys.path.append(str(CHECKOUT / "tests/check"))
 
-from mxbackup.mailservers import qmail_lists as morercpthosts  # noqa: E402
 from qpsmtpd import qpsmtpd  # noqa: E402
+
+from mxbackup.mailservers import qmail_lists as morercpthosts  # noqa: E402
 
 CONTROL = "/var/qmail/control/"
 CONFIGURATION = "/home/e-smith/db/configuration"

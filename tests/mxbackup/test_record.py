@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-
 from sandbox import ROOT, Syslog
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
@@ -160,7 +159,7 @@ def test_a_database_given_is_used(db):
 def test_many_rules_and_many_bad_entries_are_removed(db):
     bad = [f"_{number}.org" for number in range(20000)]
     good = [f"d{number}.example.org" for number in range(20000)]
-    db("mxbackup=service|name|%s|status|enabled\n" % ",".join(f"{name},1" for name in bad + good))
+    db("mxbackup=service|name|{}|status|enabled\n".format(",".join(f"{name},1" for name in bad + good)))
     change = record.remove(bad + good)
     assert len(change.removed) == 40000 and not change.missing
     assert db.line() == "mxbackup=service|name||status|enabled"

@@ -3,13 +3,14 @@
 import sys
 
 import pytest
-from hypothesis import given, settings, strategies as st
-
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sandbox import ROOT
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 
-from mxbackup.rules import publicsuffix, rule as rules  # noqa: E402
+from mxbackup.rules import publicsuffix  # noqa: E402
+from mxbackup.rules import rule as rules
 from mxbackup.rules.rule import DOMAIN, HOST, Rule, RuleError  # noqa: E402
 
 
@@ -87,7 +88,7 @@ NAME = st.lists(LABEL, min_size=1, max_size=6).map(".".join)
 def test_many_names_at_once_and_each_alone_are_judged_alike(names):
     import re
     label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-    valid = re.compile(r"(?=.{1,253}\Z)(?:%s\.)+(?![0-9]+\Z)%s\Z" % (label, label))
+    valid = re.compile(rf"(?=.{{1,253}}\Z)(?:{label}\.)+(?![0-9]+\Z){label}\Z")
     bad = {name for name in names if not valid.match(name)}
     assert rules.faulty(names) == bad
     assert (rules.fault(names) is None) == (not bad)

@@ -5,7 +5,6 @@ import sys
 
 import mailfront
 import pytest
-
 from sandbox import CHECKOUT, DATA
 from smtp import rcpt_answers
 

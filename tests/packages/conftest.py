@@ -3,12 +3,10 @@ import re
 import shutil
 import subprocess
 
+import hosts
 import pytest
-
 from sandbox import CHECKOUT, Syslog
 from throwaway_root import ThrowawayRoot, Unavailable, distribution_package
-
-import hosts
 
 
 def once(tmp_path_factory, name, make):

@@ -8,7 +8,6 @@ import subprocess
 
 import pytest
 import rpm
-
 from hosts import copy_checkout
 from sandbox import CHECKOUT
 

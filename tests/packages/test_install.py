@@ -1,7 +1,6 @@
 """The packages on whole hosts, with the real rpm and its dependency solving, in a throwaway root."""
 
 import pytest
-
 from hosts import CONFIGURATION, ENTRIES, GOODRCPTTO, RCPTHOSTS, RULES, SMTPROUTES, spec_file
 from throwaway_root import build_package
 

@@ -6,7 +6,6 @@ import subprocess
 import zlib
 
 import pytest
-
 from sandbox import CHECKOUT
 
 

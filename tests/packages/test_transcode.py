@@ -4,7 +4,6 @@ import os
 import subprocess
 
 import pytest
-
 from hosts import copy_checkout
 from sandbox import CHECKOUT
 

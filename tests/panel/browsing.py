@@ -19,7 +19,7 @@ def start_chromium(profile):
     options.binary_location = "/usr/bin/chromium"
     for flag in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                 "--disable-dev-shm-usage", "--hide-scrollbars", "--user-data-dir=%s" % profile):
+                 "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
@@ -75,7 +75,7 @@ class Browser:
             if label in (element.text, element.get_attribute("aria-label")):
                 self._leave(element.click)
                 return
-        raise AssertionError("no button says %s: %s" % (label, [e.text for e in self.all("button, a")]))
+        raise AssertionError("no button says {}: {}".format(label, [e.text for e in self.all("button, a")]))
 
     def _leave(self, act):
         """Do what leads to another page, and wait until that has come."""

@@ -1,7 +1,7 @@
 import shutil
 import subprocess
-import pytest
 
+import pytest
 from browsing import Browser, start_chromium
 from doors import Manager, Own, prepare
 from sandbox import CHECKOUT, ROOT, Sandbox

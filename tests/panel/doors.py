@@ -132,8 +132,7 @@ class Manager(Door):
 
         self.log = sandbox / "/web/log"
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec /usr/sbin/lighttpd -D -f %s/web/lighttpd.conf"
-             % sandbox.path],
+            ["/bin/sh", "-c", f"LISTEN_PID=$$ LISTEN_FDS=1 exec /usr/sbin/lighttpd -D -f {sandbox.path}/web/lighttpd.conf"],
             preexec_fn=become_listener, close_fds=False, env=sandbox.environment,
         )
         listener.close()

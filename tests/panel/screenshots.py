@@ -43,7 +43,7 @@ def shoot(page, name, language):
     page.zoom(980, 1, 400)
     height = page.find("main").rect["height"]
     page.zoom(980, 1, int(height))
-    page.driver.save_screenshot(str(CHECKOUT / "docs" / ("panel-%s-%s.png" % (name, language))))
+    page.driver.save_screenshot(str(CHECKOUT / "docs" / (f"panel-{name}-{language}.png")))
 
 
 if __name__ == "__main__":

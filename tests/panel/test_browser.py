@@ -3,10 +3,10 @@
 import threading
 
 import pytest
-
 from doors import PASSWORD, Own
-from mxbackup.panel import login
 from test_pages import entries, names
+
+from mxbackup.panel import login
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -127,7 +127,7 @@ def test_iso_8859_1(latin_manager, latin_host, browser):
 
 
 def test_the_manager_s_frame_lets_it_in_and_no_other(manager, panel_host, browser):
-    panel_host.write("/web/frame.html", '<iframe src="%s/" width="900" height="600"></iframe>' % manager.base)
+    panel_host.write("/web/frame.html", f'<iframe src="{manager.base}/" width="900" height="600"></iframe>')
     browser.open(manager.url)  # whoever sees the frame is logged in
     browser.open("http://127.0.0.1:%d/frame.html" % manager.port)
     browser.driver.switch_to.frame(0)
@@ -136,7 +136,7 @@ def test_the_manager_s_frame_lets_it_in_and_no_other(manager, panel_host, browse
     assert browser.light[0] == "red"
     browser.driver.switch_to.default_content()
     address = "http://127.0.0.1:%d%s/" % (manager.port, manager.base)
-    browser.open("data:text/html,<iframe src='%s'></iframe>" % address)
+    browser.open(f"data:text/html,<iframe src='{address}'></iframe>")
     browser.driver.switch_to.frame(0)
     assert not browser.all(".mxb")
     browser.driver.switch_to.default_content()
@@ -212,7 +212,7 @@ def in_every_state(page, door, act):
 
 def test_nothing_sticks_out_at_320_pixels_and_at_200_percent(opened, door, panel_host):
     panel_host.run("db", "configuration", "setprop", "mxbackup", "name",
-                   "co.uk,1,smithnet.com,1,%s.%s.org,0" % ("a" * 63, "b" * 63))
+                   "co.uk,1,smithnet.com,1,{}.{}.org,0".format("a" * 63, "b" * 63))
     for width, factor in ((320, 1), (620, 1), (640, 2)):
         opened.zoom(width, factor)
         in_every_state(opened, door, lambda what: pytest.fail(what) if not opened.fits() else None)

@@ -6,9 +6,9 @@ import time
 from xml.etree import ElementTree
 
 import pytest
+from sandbox import ROOT
 
 from mxbackup.panel import application, findings, lexicon
-from sandbox import ROOT
 
 PANEL = ROOT / "usr/lib/mxbackup/mxbackup/panel"
 FILES = {language: ROOT / "etc/e-smith/locale" / language / "etc/e-smith/web/functions/mxbackup"
@@ -146,7 +146,7 @@ def findings_said():
         sentences.visit(ast.parse((LIBRARY / (module + ".py")).read_text()))
     found = sentences.found - {form for form, _ in relay.STRANGERS}
     assert sorted(NOT_FINDINGS - found) == []
-    return found - NOT_FINDINGS | {"%s <{}>" % form for form, _ in relay.STRANGERS}
+    return found - NOT_FINDINGS | {f"{form} <{{}}>" for form, _ in relay.STRANGERS}
 
 
 @pytest.mark.parametrize("language", lexicon.LANGUAGES)

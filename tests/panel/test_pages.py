@@ -5,8 +5,6 @@ import urllib.parse
 
 import pytest
 
-
-
 RCPTHOSTS = "/var/qmail/control/rcpthosts"
 
 
@@ -68,9 +66,9 @@ def test_a_refused_name_stays_typed_in_with_the_reason_beside_it(door, panel_hos
         page = door.post("/create", {"name": typed, "kind": kind}, token)
         assert page.status == 422
         assert reason in re.search('<p class="error" id="name-error">([^<]+)', page.text).group(1)
-        assert 'name="name" value="%s"' % typed in page.text
+        assert f'name="name" value="{typed}"' in page.text
         assert b"<script" not in page.body
-        assert re.search('value="%s" checked' % kind, page.text)
+        assert re.search(f'value="{kind}" checked', page.text)
     assert names(panel_host) == before
 
 
@@ -105,7 +103,7 @@ def test_disable_and_enable(door, panel_host):
 def count(host):
     """Let each event add a line to /count."""
     host.write("/etc/e-smith/events/mxbackup-update/S99count",
-               "#!/bin/sh\necho >> %s/count\n" % host.path, 0o755)
+               f"#!/bin/sh\necho >> {host.path}/count\n", 0o755)
 
 
 def test_one_submit_is_one_event(manager, panel_host):
@@ -126,7 +124,7 @@ def test_a_failing_event_is_shown_and_what_its_handlers_print_is_not_in_the_page
     (panel_host / RCPTHOSTS).unlink()
     answer = door.post("/create/confirm", {"name": "example.com", "kind": "HOST"})
     (panel_host / RCPTHOSTS).unlink()
-    assert "<p>Not as the database says: %s</p>" % RCPTHOSTS in door.follow(answer).text
+    assert f"<p>Not as the database says: {RCPTHOSTS}</p>" in door.follow(answer).text
     assert "example.net" in names(panel_host)
 
 
@@ -154,8 +152,8 @@ def test_a_second_window_is_told_that_the_rule_is_gone_or_changed(door, panel_ho
 
 
 def multipart(fields, boundary="----x"):
-    return "".join('--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (boundary, name, value)
-                   for name, value in fields.items()) + "--%s--\r\n" % boundary
+    return "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+                   for name, value in fields.items()) + f"--{boundary}--\r\n"
 
 
 def test_a_list_is_pasted_or_uploaded_and_confirmed(door, panel_host):
@@ -203,7 +201,7 @@ def test_the_lines_of_each_mail_file_are_shown_also_while_disabled(door, panel_h
         ("/var/spool/smtpd/etc/smtpd_check_rules",
          "allow:ALL:ALL:*.smithnet.com *@smithnet.com\nallow:ALL:ALL:*@mail.bar.org"),
     ):
-        shown = re.search("<code>%s</code></h3>\n.*\n<pre>([^<]*)</pre>" % path, page.text)
+        shown = re.search(f"<code>{path}</code></h3>\n.*\n<pre>([^<]*)</pre>", page.text)
         assert shown.group(1) == lines
     assert "MX Backup is disabled: these lines will be written when it is enabled." in page.text
 
@@ -253,7 +251,7 @@ def test_each_charset_is_declared_and_spoken(manager, latin_manager):
     for door, charset in ((manager, "UTF-8"), (latin_manager, "ISO-8859-1")):
         page = door.get("/create", Accept_Language="fr")
         assert page.headers["content-type"] == "text/html; charset=" + charset
-        assert '<meta charset="%s">' % charset in page.text and 'accept-charset="%s"' % charset in page.text
+        assert f'<meta charset="{charset}">' in page.text and f'accept-charset="{charset}"' in page.text
         assert "Créer une nouvelle règle" in page.body.decode(charset)
         # as a browser sends it: in the page's charset, what that lacks as a character reference
         body = urllib.parse.urlencode(

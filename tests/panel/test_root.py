@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 
 import pytest
-
 from doors import CGI, prepare
 from sandbox import CHECKOUT, ROOT, Sandbox
 
@@ -34,9 +33,9 @@ def shared_host():
 def run(host, rules, **request):
     """Run the page as USER on a machine whose /etc/sudoers.d holds `rules`; returns what it answered."""
     host.write("/rules/mxbackup", rules, 0o440)
-    host.write("/environment", "ESMITH_ROOT=%s\n" % host.path)
-    command = ('mount --bind "$1/rules" /etc/sudoers.d && exec setpriv --reuid %s --regid nogroup'
-               ' --clear-groups "$1/etc/e-smith/web/functions/mxbackup"' % USER)
+    host.write("/environment", f"ESMITH_ROOT={host.path}\n")
+    command = (f'mount --bind "$1/rules" /etc/sudoers.d && exec setpriv --reuid {USER} --regid nogroup'
+               ' --clear-groups "$1/etc/e-smith/web/functions/mxbackup"')
     return subprocess.run(["unshare", "--mount", "sh", "-c", command, "sh", host.path], capture_output=True,
                           env={**REQUEST, **request}, timeout=60)
 
@@ -49,7 +48,7 @@ def documented(host):
     rules = rules.replace("/etc/e-smith/web/functions/mxbackup", str(page))
     rules = rules.replace("admin ALL", USER + " ALL")
     # What the package would find below /, the test has below ESMITH_ROOT.
-    return rules + "Defaults!%s env_file=%s/environment\n" % (page, host.path)
+    return rules + f"Defaults!{page} env_file={host.path}/environment\n"
 
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")

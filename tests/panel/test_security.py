@@ -10,8 +10,8 @@ import time
 import urllib.parse
 
 import pytest
-
 from doors import PASSWORD
+
 from mxbackup.panel import application, login, tokens
 
 FORM = "application/x-www-form-urlencoded"
@@ -321,7 +321,7 @@ def test_a_port_in_use_is_said(own, panel_host):
 def test_it_listens_on_the_loopback_address_only(own):
     with open("/proc/net/tcp") as table:
         listening = [line.split()[1] for line in table if line.split()[3] == "0A"]
-    assert "0100007F:%04X" % own.port in listening and "00000000:%04X" % own.port not in listening
+    assert f"0100007F:{own.port:04X}" in listening and f"00000000:{own.port:04X}" not in listening
 
 
 def test_another_name_for_the_address_is_refused(own):
@@ -370,7 +370,7 @@ def test_a_request_without_end_is_cut_off(own):
 def test_a_body_of_an_odd_length_is_refused(own):
     for length in ("-5", "3\xb2", "99999999999999999999999", "1e3", "0x3", "1_0", "+3", ""):
         client = socket.create_connection(("127.0.0.1", own.port), timeout=10)
-        head = "POST /login HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: %s\r\n\r\nabc" % length
+        head = f"POST /login HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\nabc"
         client.sendall(head.encode("latin-1"))
         assert client.recv(100).split()[1] in (b"400", b"413"), length
         client.close()

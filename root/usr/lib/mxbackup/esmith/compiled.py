@@ -44,7 +44,7 @@ class Empty:
         return self
 
     def __call__(self, *arguments, **named):
-        raise TemplateError("'{}' is not defined, so it cannot be called".format(self._undefined_name))
+        raise TemplateError(f"'{self._undefined_name}' is not defined, so it cannot be called")
 
     def __str__(self):
         return ""
@@ -168,7 +168,7 @@ def load(path, text, keep=True):
     line, where Jinja2 refuses the text.
     """
     # Two fragments of one name here do no harm: each finds the other's text, and is compiled again.
-    name = "{:08x}".format(crc32(os.fsencode(path)))
+    name = f"{crc32(os.fsencode(path)):08x}"
     kept = _kept(name, text)
     if kept is None:
         kept = _compile(path, text)
@@ -185,7 +185,7 @@ def _environment():
     try:
         import jinja2
     except ImportError as error:
-        raise TemplateError("Jinja2 is needed for this fragment: {}".format(error)) from None
+        raise TemplateError(f"Jinja2 is needed for this fragment: {error}") from None
 
     class JinjaEmpty(Empty, jinja2.Undefined):
         __init__ = jinja2.Undefined.__init__
@@ -210,7 +210,7 @@ def _compile(path, text):
     try:
         source = environment.compile(text.decode("utf-8", "surrogateescape"), raw=True)
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError("{} line {}: {}".format(path, error.lineno, error.message)) from None
+        raise TemplateError(f"{path} line {error.lineno}: {error.message}") from None
     tree = ast.parse(source)
     lines = []
     for node in tree.body:

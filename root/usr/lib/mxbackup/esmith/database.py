@@ -20,8 +20,21 @@ from stat import S_ISREG
 from esmith import paths
 from esmith.errors import DatabaseError, NoRecordError, RecordExistsError
 from esmith.records import (
-    NO_VALUE, SPACE, check_field, check_key, check_props, decode, edited, encode, find, join_value, merged,
-    parse, quoted, split_value, store,
+    NO_VALUE,
+    SPACE,
+    check_field,
+    check_key,
+    check_props,
+    decode,
+    edited,
+    encode,
+    find,
+    join_value,
+    merged,
+    parse,
+    quoted,
+    split_value,
+    store,
 )
 
 _HEADER = (
@@ -55,7 +68,7 @@ class Record:
         self.props = {decode(prop): decode(props[prop] or b"") for prop in sorted(props)}
 
     def __repr__(self):
-        return "<%s %s: %s %s>" % (self._database.name, self.key, self.type, self.props)
+        return f"<{self._database.name} {self.key}: {self.type} {self.props}>"
 
     def get(self, prop, default=""):
         """The value (str) of the property `prop`, or `default`."""
@@ -130,7 +143,7 @@ class Database:
     def __getitem__(self, key):
         record = self.get(key)
         if record is None:
-            raise NoRecordError("%s has no record %s" % (self.label, quoted(key)))
+            raise NoRecordError(f"{self.label} has no record {quoted(key)}")
         return record
 
     def __contains__(self, key):
@@ -190,7 +203,7 @@ class Database:
 
         def change(old, again):
             if old not in (None, NO_VALUE) and not (again and old == value):
-                raise RecordExistsError("%s has a record %s already" % (self.label, quoted(key)))
+                raise RecordExistsError(f"{self.label} has a record {quoted(key)} already")
             return value
 
         self._change(stored, change)
@@ -270,7 +283,7 @@ class Database:
     def _change(self, stored, change):
         """Apply `change(raw value, NO_VALUE or None; whether it is done again)`; what was there, what is."""
         if self.readonly:
-            raise DatabaseError("%s was opened for reading only" % self.label)
+            raise DatabaseError(f"{self.label} was opened for reading only")
         if self._pending is None:
             return self._write([(stored, change)])[0]
         table = self.table()
@@ -348,10 +361,10 @@ class Database:
             key = decode(stored)
             old = decode(shown.get(befores[stored], befores[stored]))
             if edits[stored] is None:
-                lines.append("%s: DELETE %s=%s" % (self.label, key, old))
+                lines.append(f"{self.label}: DELETE {key}={old}")
             else:
-                lines.append("%s: OLD %s=%s" % (self.label, key, old))
-                lines.append("%s: NEW %s=%s" % (self.label, key, decode(edits[stored])))
+                lines.append(f"{self.label}: OLD {key}={old}")
+                lines.append(f"{self.label}: NEW {key}={decode(edits[stored])}")
         log(*lines)
 
     def _read(self):
@@ -368,7 +381,7 @@ class Database:
         try:
             status = os.fstat(fd)
             if not S_ISREG(status.st_mode):
-                raise DatabaseError("%s is not a file" % self.label)
+                raise DatabaseError(f"{self.label} is not a file")
             # One more than there should be: the file is complete when less comes.
             lines = os.read(fd, status.st_size + 1)
             while True:
@@ -384,7 +397,7 @@ class Database:
 
     def _failure(self, what, error):
         way_out = _WAYS_OUT.get(error.errno, "")
-        return DatabaseError("%s %s: %s%s" % (self.label, what, error.strerror or error, way_out))
+        return DatabaseError(f"{self.label} {what}: {error.strerror or error}{way_out}")
 
 
 class _Transaction:
@@ -396,9 +409,9 @@ class _Transaction:
     def __enter__(self):
         database = self._database
         if database._pending is not None:
-            raise DatabaseError("%s is in a transaction already" % database.label)
+            raise DatabaseError(f"{database.label} is in a transaction already")
         if database.readonly:
-            raise DatabaseError("%s was opened for reading only" % database.label)
+            raise DatabaseError(f"{database.label} was opened for reading only")
         from esmith.locking import Lock
 
         try:

@@ -31,7 +31,7 @@ def initialize(say):
                 say(str(error))
                 good = False
             except OSError as error:
-                say("%s: %s" % (error.filename or name, error.strerror))
+                say(f"{error.filename or name}: {error.strerror}")
                 good = False
     return good
 
@@ -42,24 +42,24 @@ def _initialize(folder, name, say):
     if database.label == "/home/e-smith/" + name:
         # Where early releases had it.
         place = paths.databases() + "/" + name
-        say("Rename %s => %s" % (database.label, place))
+        say(f"Rename {database.label} => {place}")
         os.rename(database.path, paths.given(place))
         database = Database(name, lazy=True)
     if os.path.exists(database.path):
-        say("Migrating existing database %s" % name)
+        say(f"Migrating existing database {name}")
     else:
-        say("Creating database %s and setting defaults" % name)
+        say(f"Creating database {name} and setting defaults")
     defaults, good = _read(folder + "/defaults", say)
     forced, forced_good = _read(folder + "/force", say)
     if _names(folder + "/migrate", say):
-        say("%s/migrate: Perl fragments, which only the Perl engine runs" % folder)
+        say(f"{folder}/migrate: Perl fragments, which only the Perl engine runs")
     good = good and forced_good
     with database.transaction():
         for key in sorted(defaults.keys() | forced.keys(), key=os.fsencode):
             try:
                 _complete(database, key, defaults.get(key, {}), forced.get(key, {}))
             except FormatError as error:
-                say("%s: %s" % (folder, error))
+                say(f"{folder}: {error}")
                 good = False
     Database(name, create=True).own()
     return good
@@ -86,7 +86,7 @@ def _read(folder, say):
     for key in _names(folder, say):
         place = folder + "/" + key
         if not os.path.isdir(paths.given(place)):
-            say("Found non-directory %s in %s" % (key, folder))
+            say(f"Found non-directory {key} in {folder}")
             continue
         values[key] = {}
         for prop in _names(place, say):
@@ -94,7 +94,7 @@ def _read(folder, say):
                 with open(paths.given(place + "/" + prop), "rb") as file:
                     value = decode(file.read())
             except OSError as error:
-                say("%s/%s: %s" % (place, prop, error.strerror))
+                say(f"{place}/{prop}: {error.strerror}")
                 good = False
                 continue
             values[key][prop] = value[:-1] if value.endswith("\n") else value
@@ -108,6 +108,6 @@ def _names(folder, say):
     except FileNotFoundError:
         return []
     except OSError as error:
-        say("%s: %s" % (folder, error.strerror))
+        say(f"{folder}: {error.strerror}")
         return []
     return sorted((n for n in names if not n.startswith(".") and not n.endswith(LEFT_OVERS)), key=os.fsencode)

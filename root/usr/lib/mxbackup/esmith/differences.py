@@ -19,10 +19,10 @@ def unified(old, new, old_name, new_name):
     before, after = old.splitlines(True), new.splitlines(True)
     matcher = SequenceMatcher(None, (), (), autojunk=False)
     matcher.opcodes = _opcodes(before, after)
-    text = ["--- {}\n+++ {}\n".format(old_name, new_name)]
+    text = [f"--- {old_name}\n+++ {new_name}\n"]
     for group in matcher.get_grouped_opcodes(CONTEXT):
         first, last = group[0], group[-1]
-        text.append("@@ -{} +{} @@\n".format(_range(first[1], last[2]), _range(first[3], last[4])))
+        text.append(f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@\n")
         for kind, i1, i2, j1, j2 in group:
             if kind == "equal":
                 text += [_line(" ", line) for line in before[i1:i2]]
@@ -37,7 +37,7 @@ def _range(start, stop):
     length = stop - start
     if length == 1:
         return str(start + 1)
-    return "{},{}".format(start + 1 if length else start, length)
+    return f"{start + 1 if length else start},{length}"
 
 
 def _line(mark, line):

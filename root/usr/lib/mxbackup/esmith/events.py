@@ -32,7 +32,7 @@ def handlers(event):
             raise FileNotFoundError
         names = os.listdir(rooted(folder))
     except OSError:
-        raise EventError("Can't open directory {}".format(folder)) from None
+        raise EventError(f"Can't open directory {folder}") from None
     paths = [(name, folder + "/" + name) for name in names]
     found = [(name, path) for name, path in paths if not os.path.isdir(rooted(path))]
     if os.path.isdir(rooted(folder + "/templates2expand")):
@@ -74,22 +74,22 @@ def signal(event, *arguments):
         line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
             os.path.basename(path), event, _stamp(start), _stamp(end), end - start
         )
-        syslog.log(line + ("|Status|{}".format(status) if status else ""))
+        syslog.log(line + (f"|Status|{status}" if status else ""))
         if status:
             failed = 1
-            print("{}: {} failed: {}".format(event, name, _outcome(status)), file=sys.stderr)
+            print(f"{event}: {name} failed: {_outcome(status)}", file=sys.stderr)
     return failed
 
 
 def _outcome(status):
     """Return in words how a process of the wait status `status` ended."""
     if os.WIFSIGNALED(status):
-        return "killed by signal {}".format(os.WTERMSIG(status))
-    return "exit status {}".format(os.WEXITSTATUS(status))
+        return f"killed by signal {os.WTERMSIG(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"
 
 
 def _stamp(moment):
-    return "{} {}".format(int(moment), int(moment % 1 * 1000000))
+    return f"{int(moment)} {int(moment % 1 * 1000000)}"
 
 
 def _in_process(run, event):
@@ -97,10 +97,10 @@ def _in_process(run, event):
     try:
         return 0 if run(event, syslog.log) else 256
     except EsmithError as error:
-        syslog.log("ERROR: {}".format(error))
+        syslog.log(f"ERROR: {error}")
     except Exception as error:
         # Whatever it is, the other handlers are still to run.
-        syslog.log("ERROR: {}: {}".format(type(error).__name__, error))
+        syslog.log(f"ERROR: {type(error).__name__}: {error}")
     return 256
 
 
@@ -120,7 +120,7 @@ def expand_templates(event, say):
             # Warnings go to standard error: the log is line for line what the Perl engine's users know.
             templates.expand(path, names=names, reset=True)
         except EsmithError as error:
-            say("ERROR: {}".format(error))
+            say(f"ERROR: {error}")
             old.append(path)
     if old:
         say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
@@ -130,7 +130,7 @@ def expand_templates(event, say):
 
 def templates_of(event):
     """Return the templates (list of str) that the event's templates2expand names, as they are expanded."""
-    top = rooted("{}/{}/templates2expand".format(EVENTS, event))
+    top = rooted(f"{EVENTS}/{event}/templates2expand")
     found = []
     for folder, _folders, files in os.walk(top):
         for name in files:
@@ -141,7 +141,7 @@ def templates_of(event):
 
 def _services_of(event):
     """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
-    folder = rooted("{}/{}/services2adjust".format(EVENTS, event))
+    folder = rooted(f"{EVENTS}/{event}/services2adjust")
     names = sorted(os.listdir(folder), key=os.fsencode)
     return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
 
@@ -161,7 +161,7 @@ def adjust_services(event, say):
     for name, place in _services_of(event):
         record = configuration.get(name)
         if record is None:
-            say("No conf db entry for service {}".format(name))
+            say(f"No conf db entry for service {name}")
             continue
         try:
             services.adjust(name, services.actions(place), record.get("status") == "enabled", say)
@@ -174,12 +174,12 @@ def adjust_services(event, say):
 def action(run, argv):
     """Run a standard action as a program: `argv` is its name and the event; return its exit status."""
     if len(argv) < 2:
-        print("usage: {} EVENT".format(argv[0]), file=sys.stderr)
+        print(f"usage: {argv[0]} EVENT", file=sys.stderr)
         return 2
     try:
         return 0 if run(argv[1], _print) else 1
     except (EsmithError, OSError) as error:
-        print("{}: {}".format(os.path.basename(argv[0]), error), file=sys.stderr)
+        print(f"{os.path.basename(argv[0])}: {error}", file=sys.stderr)
         return 1
 
 
@@ -211,5 +211,5 @@ def plan(event, *arguments):
         elif os.access(rooted(path), os.X_OK):
             lines.append(" ".join([name, event, *arguments]))
         else:
-            lines.append("{} (skipped: not executable)".format(name))
+            lines.append(f"{name} (skipped: not executable)")
     return lines

@@ -41,8 +41,8 @@ def one_line(value, key, what):
     """Return `value` (str); TemplateError, naming the record `key` and the property, if it has a newline."""
     if "\n" in value:
         raise TemplateError(
-            "the database value {}: {} holds a newline, which would become a second line of the output; "
-            "correct it, or let the fragment ask for its lines(\"{}\")".format(key, what, what)
+            f"the database value {key}: {what} holds a newline, which would become a second line of the output; "
+            f"correct it, or let the fragment ask for its lines(\"{what}\")"
         )
     return value
 
@@ -234,7 +234,7 @@ def read(path):
         with open(path, "rb") as fragment:
             return fragment.read()
     except OSError as error:
-        raise TemplateError("{}: cannot be read: {}".format(path, error.strerror)) from None
+        raise TemplateError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def render(path, names):
@@ -248,9 +248,9 @@ def render(path, names):
     for number, line in enumerate(text.split(b"\n"), 1):
         if b"{" in line or b"}" in line:
             raise TemplateError(
-                "{} line {}: this is a Perl fragment, for it has a brace and its first line does not start "
-                "with '{}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name "
-                "below /etc/e-smith/templates-custom".format(path, number, MARK.decode())
+                f"{path} line {number}: this is a Perl fragment, for it has a brace and its first line does not start "
+                f"with '{MARK.decode()}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name "
+                "below /etc/e-smith/templates-custom"
             )
     return text
 
@@ -277,7 +277,7 @@ class _Clock:
             signal.setitimer(signal.ITIMER_REAL, *self._timer)
 
     def _up(self, number, frame):
-        raise _TimeUp("it takes longer than {:g} seconds, and was stopped".format(self._seconds))
+        raise _TimeUp(f"it takes longer than {self._seconds:g} seconds, and was stopped")
 
 
 def _run(path, text, names):
@@ -294,7 +294,7 @@ def _run(path, text, names):
                 size += len(piece)
                 if size > SIZE_LIMIT:
                     # Raised within the fragment, to be told with its line.
-                    running.throw(TemplateError("it gives more than {} MiB".format(SIZE_LIMIT >> 20)))
+                    running.throw(TemplateError(f"it gives more than {SIZE_LIMIT >> 20} MiB"))
                 if len(pieces) == _PIECES:
                     blocks.append("".join(pieces))
                     pieces.clear()
@@ -303,7 +303,7 @@ def _run(path, text, names):
         if fragment is None and isinstance(error, TemplateError):
             raise
         line = fragment.line(error.__traceback__) if fragment else 1
-        raise TemplateError("{} line {}: {}".format(path, line, _reason(error))) from None
+        raise TemplateError(f"{path} line {line}: {_reason(error)}") from None
 
 
 def _reason(error):
@@ -318,6 +318,6 @@ def _reason(error):
     while traceback is not None:
         source = traceback.tb_frame.f_code.co_filename
         if os.path.isabs(source) and source not in (__file__, compiled.__file__):
-            where = " (in {} line {})".format(source, traceback.tb_lineno)
+            where = f" (in {source} line {traceback.tb_lineno})"
         traceback = traceback.tb_next
     return "{}{}{}".format(type(error).__name__, ": " + reason if reason else "", where)

@@ -24,7 +24,7 @@ def run(path, arguments, say):
             os.close(writer)
             _become(path, arguments)
         except OSError as error:
-            os.write(2, os.fsencode("{}: {}\n".format(path, error.strerror)))
+            os.write(2, os.fsencode(f"{path}: {error.strerror}\n"))
         finally:
             os._exit(127)
     os.close(writer)
@@ -62,7 +62,7 @@ def _interpret(path, arguments, source):
         if status is None:
             status = 0
         elif not isinstance(status, int):
-            sys.stderr.write("{}\n".format(status))
+            sys.stderr.write(f"{status}\n")
             status = 1
     except BaseException:
         sys.excepthook(*sys.exc_info())

@@ -65,7 +65,7 @@ def _literal(text):
 
         def unescape(found):
             if found.group(1) not in _ESCAPES:
-                raise ValueError("the escape \\{} is not supported".format(found.group(1)))
+                raise ValueError(f"the escape \\{found.group(1)} is not supported")
             return _ESCAPES[found.group(1)]
 
         return re.sub(r"\\(.)", unescape, double.group(1), flags=re.S)
@@ -84,15 +84,15 @@ def _settings(folder_or_file):
         elif os.path.isfile(folder_or_file):
             with open(folder_or_file, encoding="utf-8", errors="surrogateescape") as settings:
                 for number, line in enumerate(settings, 1):
-                    where = "{} line {}".format(folder_or_file, number)
+                    where = f"{folder_or_file} line {number}"
                     name, equals, text = line.strip().partition("=")
                     if not name or name.startswith("#"):
                         continue
                     if not equals:
-                        raise TemplateError("{}: not NAME=VALUE: {}".format(where, name))
+                        raise TemplateError(f"{where}: not NAME=VALUE: {name}")
                     yield name.strip(), text, where
     except OSError as error:
-        raise TemplateError("{}: cannot be read: {}".format(error.filename, error.strerror)) from None
+        raise TemplateError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
 def _absolute(value):
@@ -140,24 +140,24 @@ def read(path):
     for name, text, where in _settings(rooted("/etc/e-smith/templates.metadata" + path)):
         if name in PERL_ONLY:
             raise TemplateError(
-                "{}: {} is for the Perl engine only; remove it, or use a fragment".format(where, name)
+                f"{where}: {name} is for the Perl engine only; remove it, or use a fragment"
             )
         if name == "FILTER":
             if "".join(text.split()).rstrip(";") not in BLANK_LINE_FILTERS:
                 raise TemplateError(
-                    "{}: FILTER: only the remover of blank lines is known here: "
-                    r"sub {{ $_[0] =~ /^\s*$/ ? '' : $_[0] }}".format(where)
+                    f"{where}: FILTER: only the remover of blank lines is known here: "
+                    r"sub { $_[0] =~ /^\s*$/ ? '' : $_[0] }"
                 )
             metadata.blank_lines_go = True
             continue
         if name not in _READERS:
-            metadata.warnings.append("{}: unknown parameter '{}' is passed over".format(where, name))
+            metadata.warnings.append(f"{where}: unknown parameter '{name}' is passed over")
             continue
         attribute, reader = _READERS[name]
         try:
             setattr(metadata, attribute, reader(_literal(text)))
         except ValueError as error:
-            raise TemplateError("{}: {}={}: {}".format(where, name, text.strip(), error)) from None
+            raise TemplateError(f"{where}: {name}={text.strip()}: {error}") from None
         output_set = output_set or name == "OUTPUT_FILENAME"
     if not output_set:
         metadata.output = metadata.template_path

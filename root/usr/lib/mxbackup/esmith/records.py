@@ -25,7 +25,7 @@ def encode(text):
     try:
         return text.encode("utf-8", "surrogateescape")
     except (AttributeError, UnicodeEncodeError):
-        raise FormatError("%s refused: it is no text that a database can hold" % ascii(text))
+        raise FormatError(f"{ascii(text)} refused: it is no text that a database can hold")
 
 
 def decode(data):
@@ -74,7 +74,7 @@ def check_key(key):
         ("has a NUL", b"\0" in stored),
     ):
         if found:
-            raise FormatError("key %s refused: it %s, which a database cannot hold" % (quoted(key), bad))
+            raise FormatError(f"key {quoted(key)} refused: it {bad}, which a database cannot hold")
     return stored
 
 
@@ -98,9 +98,9 @@ def check_props(key, props):
     stored = {}
     for prop, value in props.items():
         if not prop:
-            raise FormatError("key %s: a property without a name refused" % quoted(key))
+            raise FormatError(f"key {quoted(key)}: a property without a name refused")
         name = check_field(key, "property", prop)
-        stored[name] = check_field(key, "value of property %s:" % quoted(prop), value)
+        stored[name] = check_field(key, f"value of property {quoted(prop)}:", value)
     return stored
 
 
@@ -108,7 +108,7 @@ def quoted(text):
     """`text` (str) for a message, on one line, not too long."""
     if len(text) > _SHOWN:
         text = text[:_SHOWN] + "..."
-    return ascii(text) if any(character < " " or character == "\x7f" for character in text) else "'%s'" % text
+    return ascii(text) if any(character < " " or character == "\x7f" for character in text) else f"'{text}'"
 
 
 def find(data, stored):

@@ -75,7 +75,7 @@ def actions(path):
         with open(path, encoding="utf-8", errors="surrogateescape") as entry:
             return [line.strip() for line in entry if line.strip()]
     except OSError as error:
-        raise ServiceError("{}: {}".format(path, error.strerror)) from None
+        raise ServiceError(f"{path}: {error.strerror}") from None
 
 
 def adjust(service, wanted, enabled, say):
@@ -93,25 +93,25 @@ def _supervised(service, wanted, enabled, say):
     steps = list(wanted) if enabled else ["down"] + list(wanted)
     if enabled and _NOT_UP.isdisjoint(wanted):
         steps.append("up")
-    pipe = rooted("/service/{}/supervise/control".format(service))
+    pipe = rooted(f"/service/{service}/supervise/control")
     try:
         # Without a supervisor at the other end this fails at once, where it would else wait for ever.
         control = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise ServiceError(
-            "Couldn't open control fifo for service {}: {}".format(service, error.strerror)
+            f"Couldn't open control fifo for service {service}: {error.strerror}"
         ) from None
     unknown = []
     try:
         for step in steps:
             if step not in CONTROL:
-                unknown.append("Unrecognised param {} for service {}".format(step, service))
+                unknown.append(f"Unrecognised param {step} for service {service}")
                 continue
-            say("adjusting supervised {} ({})".format(service, step))
+            say(f"adjusting supervised {service} ({step})")
             os.write(control, CONTROL[step].encode())
     except OSError as error:
         raise ServiceError(
-            "Couldn't write to control fifo for service {}: {}".format(service, error.strerror)
+            f"Couldn't write to control fifo for service {service}: {error.strerror}"
         ) from None
     finally:
         os.close(control)
@@ -127,12 +127,12 @@ def _by_systemd(service, wanted, enabled, say):
             steps.insert(0, "start")
     failures = []
     for step in steps:
-        say("adjusting non-supervised {} ({})".format(service, step))
+        say(f"adjusting non-supervised {service} ({step})")
         if not any(
-            os.path.exists(rooted("{}/{}.service".format(folder, service))) for folder in _UNIT_FOLDERS
+            os.path.exists(rooted(f"{folder}/{service}.service")) for folder in _UNIT_FOLDERS
         ):
             # As with the Perl engine, no failure: the package of the service may not be installed.
-            say("serviceControl: startScript not found for service {}".format(service))
+            say(f"serviceControl: startScript not found for service {service}")
             continue
         arguments = [*_SYSTEMCTL.get(step, (step,)), service + ".service"]
         if handler.run(rooted("/usr/bin/systemctl"), arguments, say):

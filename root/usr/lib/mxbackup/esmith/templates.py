@@ -50,12 +50,12 @@ def fragments(path, queue=QUEUE, warn=_to_stderr):
             found.pop(flat, None)
             for name in _names(place):
                 if name.endswith(LEFT_OVERS):
-                    warn("{}/{}: skipped, a left-over by its name".format(place, name))
+                    warn(f"{place}/{name}: skipped, a left-over by its name")
                 elif os.path.isfile(os.path.join(place, name)):
                     found[name] = os.path.join(place, name)
                 elif not os.path.isdir(os.path.join(place, name)):
                     # A link to nothing, mostly: what it was to give is not to go in silence.
-                    warn("{}/{}: skipped, it is no file".format(place, name))
+                    warn(f"{place}/{name}: skipped, it is no file")
     if saw_folder and found and "template-begin" not in found:
         begin = rooted(DEFAULT_BEGIN)
         found["template-begin"] = begin if os.path.exists(begin) else _OWN_DEFAULT_BEGIN
@@ -71,7 +71,7 @@ def _names(folder):
     try:
         return sorted(os.listdir(folder), key=os.fsencode)
     except OSError as error:
-        raise TemplateError("{}: cannot be read: {}".format(folder, error.strerror)) from None
+        raise TemplateError(f"{folder}: cannot be read: {error.strerror}") from None
 
 
 class _Template:
@@ -94,19 +94,19 @@ class _Template:
         try:
             found = os.stat(self.place)
             if stat.S_ISDIR(found.st_mode):
-                raise TemplateError("Could not expand {}: it is a directory".format(self.output))
+                raise TemplateError(f"Could not expand {self.output}: it is a directory")
             if not stat.S_ISREG(found.st_mode):
-                raise TemplateError("Could not expand {}: it is no regular file".format(self.output))
+                raise TemplateError(f"Could not expand {self.output}: it is no regular file")
             with open(self.place, "rb") as output:
                 return found, output.read()
         except FileNotFoundError:
             if not os.path.isdir(os.path.dirname(self.place)):
                 raise TemplateError(
-                    "Could not expand {}: its folder is not there; make it first".format(self.output)
+                    f"Could not expand {self.output}: its folder is not there; make it first"
                 ) from None
             return None, None
         except OSError as error:
-            raise TemplateError("Could not expand {}: {}".format(self.output, error.strerror)) from None
+            raise TemplateError(f"Could not expand {self.output}: {error.strerror}") from None
 
     def refresh(self):
         """See the databases as they are now: only under the output's lock, lest older data replace newer."""
@@ -148,7 +148,7 @@ class _Template:
     def _pieces(self):
         files = fragments(self.metadata.template_path, self._queue, self._warn)
         if not files:
-            raise TemplateError("No templates were found for {}.".format(self.path))
+            raise TemplateError(f"No templates were found for {self.path}.")
         return [(path, fragment.render(path, self._names)) for path in files]
 
     def _finished(self, pieces):
@@ -162,7 +162,7 @@ def _checked(path):
     """Return `path` (str) as an absolute path; TemplateError for one that names no file of its own."""
     parts = path.split("/")
     if ".." in parts or not path.strip("/") or "\0" in path:
-        raise TemplateError("{!r} is no path of a file to expand".format(path))
+        raise TemplateError(f"{path!r} is no path of a file to expand")
     return "/" + "/".join(part for part in parts if part not in ("", "."))
 
 
@@ -235,13 +235,13 @@ def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=Fa
             return _replace(template, content, written, reset)
     except OSError as error:
         raise TemplateError(
-            "Could not expand {}: {}; it is as it was".format(template.output, _told(error))
+            f"Could not expand {template.output}: {_told(error)}; it is as it was"
         ) from None
 
 
 def _told(error):
     """Return what the OSError says, with the file where it names one."""
-    name = "{}: ".format(error.filename) if error.filename else ""
+    name = f"{error.filename}: " if error.filename else ""
     return name + (error.strerror or str(error))
 
 
@@ -316,7 +316,7 @@ def _number(kind, name, template):
         return (grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)).gr_gid
     except (KeyError, OverflowError):
         template._warn(
-            "WARNING: {}: no {} is called {}; root's is taken".format(template.output, kind, name)
+            f"WARNING: {template.output}: no {kind} is called {name}; root's is taken"
         )
         return 0
 
@@ -329,9 +329,7 @@ def _adopt(template):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     atomicfile.replace(path, text, mode=0o644)
     template._warn(
-        "WARNING: {} was never written by the engine: its own lines are kept in {}".format(
-            template.output, path
-        )
+        f"WARNING: {template.output} was never written by the engine: its own lines are kept in {path}"
     )
 
 
@@ -355,17 +353,15 @@ def _save(template, current):
         except OSError:
             _copy(template.place, current, save)
     template._warn(
-        "WARNING: {} was changed by another hand than the engine's: kept as {}".format(
-            template.output, template.output + SAVE
-        )
+        f"WARNING: {template.output} was changed by another hand than the engine's: kept as {template.output + SAVE}"
     )
 
 
 def _make_room(save, template):
-    names = ["{}.{}".format(save, number) for number in range(1, OLDER_SAVES + 1)]
+    names = [f"{save}.{number}" for number in range(1, OLDER_SAVES + 1)]
     if os.path.lexists(names[-1]):
         template._warn(
-            "WARNING: the oldest save, {}{}.{}, is dropped".format(template.output, SAVE, OLDER_SAVES)
+            f"WARNING: the oldest save, {template.output}{SAVE}.{OLDER_SAVES}, is dropped"
         )
     for older, newer in reversed(list(zip(names, [save] + names))):
         if os.path.lexists(newer):

@@ -88,12 +88,12 @@ def _dispatch(arguments):
         print("mxbackup", __version__)
         return 0
     if name not in COMMANDS:
-        raise WrongUse("no such command: %s (one of: %s)" % (printable(name), " ".join(COMMANDS)))
+        raise WrongUse("no such command: {} (one of: {})".format(printable(name), " ".join(COMMANDS)))
     module = import_module(COMMANDS[name][0])
     parser = argparse.ArgumentParser(
         prog="mxbackup " + name,
         description=_filled(module.__doc__),
-        epilog="examples:\n" + "".join("  %s\n" % line for line in module.EXAMPLES.splitlines()),
+        epilog="examples:\n" + "".join(f"  {line}\n" for line in module.EXAMPLES.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -127,7 +127,7 @@ def _refused(error):
 
 def _fail(error, status):
     try:
-        sys.stderr.write("mxbackup: %s\n" % printable(str(error)))
+        sys.stderr.write(f"mxbackup: {printable(str(error))}\n")
         sys.stderr.flush()
     except OSError:
         pass

@@ -51,7 +51,7 @@ class Target:
         return configuration.enabled and (self.name != "smtproutes" or bool(configuration.smart_host))
 
     def __repr__(self):
-        return "Target(%r, %r)" % (self.name, self.path)
+        return f"Target({self.name!r}, {self.path!r})"
 
 
 def _folder_exists(path):

@@ -29,4 +29,4 @@ def file_name(text):
 def progress(text):
     """Say on standard error, where that is a terminal, how far a long list is."""
     if sys.stderr.isatty():
-        sys.stderr.write("mxbackup: %s\n" % printable(text))
+        sys.stderr.write(f"mxbackup: {printable(text)}\n")

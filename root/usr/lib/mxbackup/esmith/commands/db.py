@@ -64,10 +64,10 @@ def main(argv, database=None):
             _say("usage:\n" + _usage_line(words, command))
             return 2
     except FormatError as error:
-        _say("%s: %s; nothing was changed\n" % (program, error))
+        _say(f"{program}: {error}; nothing was changed\n")
         return 2
     except (EsmithError, OSError) as error:
-        _say("%s: %s\n" % (program, error))
+        _say(f"{program}: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -78,7 +78,7 @@ def _usage(words):
 
 
 def _usage_line(words, command):
-    return "    %s %s%s\n" % (words, command, _COMMANDS[command][2])
+    return f"    {words} {command}{_COMMANDS[command][2]}\n"
 
 
 def _run(database, command, arguments):

@@ -31,7 +31,7 @@ def _parse(arguments):
         if name in ("__output_filename", "__expand_queue"):
             if not equals:
                 if not arguments:
-                    raise ValueError("{} takes a value".format(argument))
+                    raise ValueError(f"{argument} takes a value")
                 value = arguments.pop(0)
             if name == "__output_filename":
                 options["output"] = value
@@ -40,7 +40,7 @@ def _parse(arguments):
         elif argument in ("--diff", "--dry-run"):
             options["show"] = True
         elif argument.startswith("-") and argument != "-":
-            raise ValueError("no such option: {}".format(argument))
+            raise ValueError(f"no such option: {argument}")
         else:
             paths.append(argument)
     return options, paths
@@ -59,7 +59,7 @@ def main(argv):
     try:
         options, paths = _parse(argv[1:])
     except ValueError as error:
-        print("{}: {}\n{}".format(program, error, USAGE.format(argv[0])), end="", file=sys.stderr)
+        print(f"{program}: {error}\n{USAGE.format(argv[0])}", end="", file=sys.stderr)
         return 2
     if len(paths) != 1:
         print(USAGE.format(argv[0]), end="", file=sys.stderr)
@@ -75,7 +75,7 @@ def main(argv):
         out(difference.encode("utf-8", "surrogateescape"))
         return 1 if difference else 0
     except EsmithError as error:
-        print("ERROR: {}".format(error), file=sys.stderr)
+        print(f"ERROR: {error}", file=sys.stderr)
         return 2 if options["show"] else 1
     except KeyboardInterrupt:
         return 130

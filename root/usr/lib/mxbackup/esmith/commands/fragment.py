@@ -22,17 +22,17 @@ def _find(path):
 def main(argv):
     """Run the command `argv` (list of str); return its exit status: 0, 1 (it failed) or 2 (wrong use)."""
     if len(argv) != 2:
-        print("usage: {} TEMPLATE/FRAGMENT".format(argv[0]), file=sys.stderr)
+        print(f"usage: {argv[0]} TEMPLATE/FRAGMENT", file=sys.stderr)
         return 2
     from esmith import fragments
 
     try:
         path = _find(argv[1])
         if not fragments.read(path).startswith(fragments.MARK):
-            raise TemplateError("{}: it is no Jinja2 fragment".format(path))
+            raise TemplateError(f"{path}: it is no Jinja2 fragment")
         text = fragments.render(path, fragments.Names())
         out(text)
     except EsmithError as error:
-        print("ERROR: {}".format(error), file=sys.stderr)
+        print(f"ERROR: {error}", file=sys.stderr)
         return 1
     return 0

@@ -30,7 +30,7 @@ def main(argv):
         print(USAGE.format(argv[0]), end="", file=sys.stderr)
         return 255
     if arguments[0].startswith("-"):
-        print("{}: no such option: {}".format(os.path.basename(argv[0]), arguments[0]), file=sys.stderr)
+        print(f"{os.path.basename(argv[0])}: no such option: {arguments[0]}", file=sys.stderr)
         return 2
     try:
         if dry:

@@ -3,10 +3,10 @@
 import socket
 from collections import namedtuple
 
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 from mxbackup.network.address import at_home, is_local, parse_address, printable
 from mxbackup.network.dns import Circle, DNSError, Nonexistent, ask
 from mxbackup.network.smtp import PORT as SMTP_PORT
-from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
 # A zone with more MX records than this is no honest one.
 MOST_EXCHANGERS = 10

@@ -5,9 +5,8 @@ import stat
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
-
 from mxbackup.check.verdict import FAULT, GOOD, Finding
+from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
 
 UPDATE = "run: signal-event mxbackup-update"
 

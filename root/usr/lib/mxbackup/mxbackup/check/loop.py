@@ -4,10 +4,9 @@ import os
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-
-from mxbackup.network.address import LookupFailed, parse_address, printable
 from mxbackup.check.relay import below
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
+from mxbackup.network.address import LookupFailed, parse_address, printable
 
 
 def routes():

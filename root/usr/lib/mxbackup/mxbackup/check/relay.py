@@ -4,9 +4,9 @@ from collections import namedtuple
 from hashlib import sha256
 from ipaddress import ip_network
 
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 from mxbackup.network import smtp
 from mxbackup.network.address import LookupFailed, at_home, parse_address
-from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 
 # A domain that can never be anybody's (RFC 2606): to take mail for it is to relay.
 STRANGER = "evil.example"

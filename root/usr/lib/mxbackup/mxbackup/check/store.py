@@ -7,7 +7,6 @@ import time
 
 from esmith import atomicfile
 from esmith.paths import rooted
-
 from mxbackup.check.verdict import GOOD, SERVER, Finding
 
 PATH = "/var/lib/mxbackup/verdicts.json"

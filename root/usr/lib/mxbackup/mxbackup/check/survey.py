@@ -3,15 +3,21 @@
 import socket
 from threading import Lock, Thread
 
-from mxbackup.terminal import WrongUse
-
 from mxbackup.check import exchangers, files, host, loop, relay
+from mxbackup.check.verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
 from mxbackup.network import dns, smtp
 from mxbackup.network.address import (
-    Deadline, Endpoint, LookupFailed, addresses_of, at_home, is_local, parse_address, parse_endpoint,
+    Deadline,
+    Endpoint,
+    LookupFailed,
+    addresses_of,
+    at_home,
+    is_local,
+    parse_address,
+    parse_endpoint,
     printable,
 )
-from mxbackup.check.verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
+from mxbackup.terminal import WrongUse
 
 SECONDS = 30
 # qpsmtpd lets one address have five connections at a time.

@@ -9,8 +9,8 @@ A list has a rule a line: a name, perhaps followed by a comma or a blank and HOS
 dot before it is a DOMAIN; '#' starts a comment. 'mxbackup list --csv' writes this form.
 """
 
-from mxbackup.rules import record
 from mxbackup.commands import change, reading
+from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN, HOST
 
 EXAMPLES = """\

@@ -6,13 +6,12 @@ import sys
 from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup import targets
+from mxbackup.commands.reading import LONG, SHOWN
 from mxbackup.mailfiles import outputs
 from mxbackup.mailservers import qmail_lists as morercpthosts
 from mxbackup.rules import record
-from mxbackup.terminal import printable
-from mxbackup.commands.reading import LONG, SHOWN
-from mxbackup.terminal import progress
 from mxbackup.rules.lists import as_objects
+from mxbackup.terminal import printable, progress
 
 # So many rules are named one by one in a report; of more, the number is given.
 NAMED = 20
@@ -80,7 +79,7 @@ def carry_out(options, change, describe, compare=True):
     sys.stdout.flush()
     missing = facts.get("missing", ())
     for name in missing[:SHOWN]:
-        sys.stderr.write("mxbackup: %s: there is no such rule\n" % printable(name[:300] or "''"))
+        sys.stderr.write("mxbackup: {}: there is no such rule\n".format(printable(name[:300] or "''")))
     if len(missing) > SHOWN:
         sys.stderr.write("mxbackup: and %d more\n" % (len(missing) - SHOWN))
     if failure:
@@ -110,25 +109,25 @@ def describe(done):
 
 def _complain(failure, old):
     sys.stderr.write(
-        "mxbackup: the record is saved, but the mail files were not all brought up to date: %s\n" % failure
+        f"mxbackup: the record is saved, but the mail files were not all brought up to date: {failure}\n"
     )
     for state in old:
-        sys.stderr.write("mxbackup: %s %s\n" % (state.path, printable(state.reason)))
-    sys.stderr.write("mxbackup: 'mxbackup status' tells more; then run: signal-event %s\n" % outputs.EVENT)
+        sys.stderr.write(f"mxbackup: {state.path} {printable(state.reason)}\n")
+    sys.stderr.write(f"mxbackup: 'mxbackup status' tells more; then run: signal-event {outputs.EVENT}\n")
 
 
 def _preview(db, before, facts, compare):
     """Return the lines that show what changes in the record, which was `before` (str), and in each file."""
     after = db.value(record.KEY)
     facts["record"] = {"before": before, "after": after}
-    lines = ["-%s=%s" % (record.KEY, before)] if before and before != after else []
-    lines += ["+%s=%s" % (record.KEY, after)] if before != after else []
+    lines = [f"-{record.KEY}={before}"] if before and before != after else []
+    lines += [f"+{record.KEY}={after}"] if before != after else []
     facts["files"] = {}
     for target in targets.applying() if compare else ():
         try:
             difference = outputs.difference(target, db)
         except (EsmithError, OSError) as error:
-            difference = "%s: cannot be made: %s" % (target.path, error)
+            difference = f"{target.path}: cannot be made: {error}"
         facts["files"][target.path] = difference
         lines += difference.splitlines()
     more = outputs.compiled_later(db) if compare else 0

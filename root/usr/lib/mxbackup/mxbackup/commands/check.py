@@ -14,11 +14,10 @@ import os
 import sys
 
 from mxbackup import check
-from mxbackup.terminal import WrongUse
-
-from mxbackup.network.address import printable
 from mxbackup.check.survey import JOBS, SECONDS, parse_sender
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
+from mxbackup.network.address import printable
+from mxbackup.terminal import WrongUse
 
 EXAMPLES = """\
 mxbackup check                                           every rule of this host
@@ -141,6 +140,7 @@ def _tell(changed, mail_to):
 
 def _mail(changed, mail_to):
     from subprocess import PIPE, Popen, TimeoutExpired
+
     from esmith.paths import rooted
     lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed",
              "Auto-Submitted: auto-generated", ""]

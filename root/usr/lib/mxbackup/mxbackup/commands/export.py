@@ -8,7 +8,7 @@ the how-to say. For --for: sme5 is SME 5.0 and 5.12, sme55 is 5.5 and 5.6, sme6 
 import os
 import sys
 
-from mxbackup.rules import record, lists
+from mxbackup.rules import lists, record
 from mxbackup.terminal import WrongUse, file_name, printable
 
 EXAMPLES = """\
@@ -37,9 +37,9 @@ def add_arguments(parser):
 
 def run(options):
     if bool(options.tar) != bool(options.server):
-        raise WrongUse("--tar FILE and --for %s go together" % "|".join(SERVERS))
+        raise WrongUse("--tar FILE and --for {} go together".format("|".join(SERVERS)))
     if options.tar and options.file != "-":
-        raise WrongUse("one FILE, please: the tar goes to %s" % printable(options.tar))
+        raise WrongUse(f"one FILE, please: the tar goes to {printable(options.tar)}")
     rules = record.load().rules
     if not options.tar:
         write = lists.write_json if options.json else lists.write_csv

@@ -6,7 +6,7 @@ Rules that are ignored, and why, are shown by 'mxbackup status'.
 import json
 import sys
 
-from mxbackup.rules import record, lists
+from mxbackup.rules import lists, record
 
 EXAMPLES = """\
 mxbackup list
@@ -60,4 +60,4 @@ def _print_table(configuration):
         number = len(configuration.ignored)
         what = "1 entry of the record is" if number == 1 else "%d entries of the record are" % number
         notes.append(what + " ignored; 'mxbackup status' says why.")
-    sys.stderr.write("".join(["mxbackup: %s\n" % note for note in notes]))
+    sys.stderr.write("".join([f"mxbackup: {note}\n" for note in notes]))

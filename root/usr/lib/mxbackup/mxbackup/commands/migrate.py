@@ -4,8 +4,8 @@ Each event does this too. A list is taken whole or left where it is and reported
 What is taken is kept below /var/lib/mxbackup/replaced. No domain that was accepted is refused afterwards.
 """
 
-from mxbackup.mailfiles import migration
 from mxbackup.commands import change
+from mxbackup.mailfiles import migration
 
 EXAMPLES = """\
 mxbackup migrate --dry-run

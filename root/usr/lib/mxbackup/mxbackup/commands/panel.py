@@ -35,8 +35,8 @@ def run(options):
 
 
 def _set_password():
-    from mxbackup.terminal import WrongUse
     from mxbackup.panel import login
+    from mxbackup.terminal import WrongUse
 
     if sys.stdin.isatty():
         from getpass import getpass

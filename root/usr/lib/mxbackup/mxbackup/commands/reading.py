@@ -2,9 +2,9 @@
 
 import sys
 
-from mxbackup.rules import publicsuffix, lists
-from mxbackup.terminal import WrongUse, file_name, printable, progress
+from mxbackup.rules import lists, publicsuffix
 from mxbackup.rules.rule import DOMAIN, HOST
+from mxbackup.terminal import WrongUse, file_name, printable, progress
 
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
 LONG = 5000
@@ -29,7 +29,7 @@ def read(options):
     entries = [lists.Entry("", None, name, None) for name in options.names if name != "-"]
     files = options.from_file + ["-"] * ("-" in options.names)
     if not entries and not files:
-        raise WrongUse("%s what? Give a NAME, --from-file FILE, or - for standard input" % options.command)
+        raise WrongUse(f"{options.command} what? Give a NAME, --from-file FILE, or - for standard input")
     found, refusals = read_files(files)
     return entries + found, refusals
 
@@ -59,7 +59,7 @@ def _content(path, source):
             data = stream.read(SIZE_LIMIT + 1)
     except (OSError, ValueError, AttributeError) as error:
         raise WrongUse(
-            "%s: cannot be read: %s" % (printable(source), getattr(error, "strerror", None) or error)
+            "{}: cannot be read: {}".format(printable(source), getattr(error, "strerror", None) or error)
         )
     if len(data) > SIZE_LIMIT or data.count(b"\n") > LINE_LIMIT:
         raise WrongUse(
@@ -81,7 +81,7 @@ def resolve(entries, refusals, kind, kinds):
         progress("%d rules checked" % len(rules))
     warning = publicsuffix.warning() if any(rule.kind == DOMAIN for rule in rules) else ""
     if warning:
-        sys.stderr.write("mxbackup: %s\n" % printable(warning))
+        sys.stderr.write(f"mxbackup: {printable(warning)}\n")
     return rules
 
 
@@ -90,7 +90,7 @@ def refuse(refusals, accepted):
     if not refusals:
         return
     for refusal in refusals[:SHOWN]:
-        sys.stderr.write("mxbackup: %s\n" % printable(_sentence(refusal)))
+        sys.stderr.write(f"mxbackup: {printable(_sentence(refusal))}\n")
     if len(refusals) > SHOWN:
         sys.stderr.write("mxbackup: and %d more\n" % (len(refusals) - SHOWN))
     raise WrongUse("%d of %d refused; nothing was changed" % (len(refusals), len(refusals) + accepted))

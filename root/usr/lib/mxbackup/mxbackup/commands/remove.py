@@ -5,8 +5,8 @@ without a rule is reported, and the exit status is 1. A rule that is ignored ('m
 them) goes by its name too.
 """
 
-from mxbackup.rules import record
 from mxbackup.commands import change, reading
+from mxbackup.rules import record
 
 EXAMPLES = """\
 mxbackup remove smithnet.com

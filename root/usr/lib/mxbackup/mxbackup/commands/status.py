@@ -9,11 +9,11 @@ import json
 import sys
 
 from mxbackup import targets
+from mxbackup.commands.change import Preview
 from mxbackup.mailfiles import migration, outputs
 from mxbackup.rules import record
-from mxbackup.terminal import printable
-from mxbackup.commands.change import Preview
 from mxbackup.rules.rule import DOMAIN
+from mxbackup.terminal import printable
 
 EXAMPLES = """\
 mxbackup status
@@ -66,19 +66,19 @@ def gather():
 
 
 def _number(number, what):
-    return "%s %s%s" % (number or "no", what, "" if number == 1 else "s")
+    return "{} {}{}".format(number or "no", what, "" if number == 1 else "s")
 
 
 def _report(facts):
     """Yield the lines for a reader."""
-    yield "MX Backup is %s: %s and %s%s" % (
+    yield "MX Backup is {}: {} and {}{}".format(
         "enabled" if facts["enabled"] else "disabled",
         _number(facts["domains"], "DOMAIN rule"),
         _number(facts["hosts"], "HOST rule"),
         "" if facts["enabled"] else ", without effect until 'mxbackup enable'",
     )
     if facts["smart_host"]:
-        yield "Smart host: %s; mail for the rules' names does not go to it, but by DNS" % facts["smart_host"]
+        yield "Smart host: {}; mail for the rules' names does not go to it, but by DNS".format(facts["smart_host"])
     else:
         yield "Smart host: none"
     yield "Mail files:"
@@ -92,7 +92,7 @@ def _report(facts):
     for title, lines in (
         (
             "Ignored entries of the record ('mxbackup remove' takes them out):",
-            ["%s,%s: %s" % (e["name"], e["flag"], e["reason"]) for e in facts["ignored"]],
+            ["{},{}: {}".format(e["name"], e["flag"], e["reason"]) for e in facts["ignored"]],
         ),
         ("To be taken over from older methods ('mxbackup migrate'):", facts["lists"]),
         ("Warnings:", facts["warnings"]),

@@ -3,8 +3,8 @@
 While MX Backup is disabled its rules stay in the record and none of them stands in any mail file.
 """
 
-from mxbackup.rules import record
 from mxbackup.commands import change
+from mxbackup.rules import record
 
 EXAMPLES = """\
 mxbackup enable
@@ -23,6 +23,6 @@ def run(options):
     )
 
     def describe(done):
-        return ["MX Backup is %s%s" % (state, "" if done else " already")], {"status": state}
+        return ["MX Backup is {}{}".format(state, "" if done else " already")], {"status": state}
 
     return change.carry_out(options, switch, describe)

@@ -6,8 +6,8 @@ rules are the only ones afterwards. All are checked first: where one is refused,
 status stays as it is.
 """
 
-from mxbackup.rules import record
 from mxbackup.commands import change, reading
+from mxbackup.rules import record
 from mxbackup.terminal import WrongUse
 
 EXAMPLES = """\

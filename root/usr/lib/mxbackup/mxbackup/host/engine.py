@@ -64,7 +64,7 @@ def expand_all(paths, say):
         try:
             expand(path, names, say)
         except EsmithError as error:
-            say("ERROR: %s" % error)
+            say(f"ERROR: {error}")
             old.append(path)
     return old
 
@@ -76,7 +76,7 @@ def _run(command, *arguments):
         ran = subprocess.run([rooted(COMMANDS + command)] + list(arguments),
                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     except OSError as error:
-        raise EventError("%s: %s" % (rooted(COMMANDS + command), error.strerror)) from error
+        raise EventError(f"{rooted(COMMANDS + command)}: {error.strerror}") from error
     return ran.returncode, ran.stderr.decode("utf-8", "replace").strip()
 
 

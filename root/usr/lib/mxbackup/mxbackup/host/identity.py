@@ -33,8 +33,8 @@ def own_domains(db, domains):
         names.append(system + "." + domain)
         if not _is_own(names[0]):
             raise OwnNameError(
-                "SystemName and DomainName make %s: this is no host name; correct them with"
-                " 'config set SystemName NAME' and 'config set DomainName NAME'" % ascii(names[0][:200]))
+                f"SystemName and DomainName make {ascii(names[0][:200])}: this is no host name; correct them with"
+                " 'config set SystemName NAME' and 'config set DomainName NAME'")
     names += [found.key for found in domains.records("domain")]
     names += [name for control in ("me", "locals") for name in _control_lines(control)]
     return "".join(name + "\n" for name in dict.fromkeys(name.lower() for name in names if _is_own(name)))
@@ -75,6 +75,6 @@ def default_route(db):
     good_port = not colon or (_DIGITS.issuperset(port) and len(port) <= 5 and 0 < int(port or 0) < 65536)
     if not (host and _HOST.issuperset(host) and good_port):
         raise SmartHostError(
-            "SMTPSmartHost is %s: this is no host name or address, with a :port or not; correct it with"
-            " 'config set SMTPSmartHost NAME', or set it to off" % ascii(value[:200]))
+            f"SMTPSmartHost is {ascii(value[:200])}: this is no host name or address, with a :port or not; correct it with"
+            " 'config set SMTPSmartHost NAME', or set it to off")
     return ":" + value + "\n"

@@ -29,7 +29,7 @@ def files(rules, server):
     made = {}
     if server == "sme5":
         made[LIST] = HEADING + "".join(
-            rule.name + "\n" if rule.kind == DOMAIN else "# %s alone\n" % rule.name for rule in rules
+            rule.name + "\n" if rule.kind == DOMAIN else f"# {rule.name} alone\n" for rule in rules
         )
     for output in SERVERS[server]:
         made[static(output)] = HEADING + "".join(
@@ -55,12 +55,12 @@ def pack(rules, server):
 def advice(path, server):
     """Return what is to be done with the tar `path` on the old server, as lines (list of str)."""
     outputs = SERVERS[server]
-    lines = ["Copy %s to the old server, and there, as root:" % os.path.basename(path), ""]
-    lines.append("  tar xvfP %s" % os.path.basename(path))
+    lines = [f"Copy {os.path.basename(path)} to the old server, and there, as root:", ""]
+    lines.append(f"  tar xvfP {os.path.basename(path)}")
     for output in outputs:
         if output != GOODRCPTTO:
             lines.append("  /sbin/e-smith/expand-template " + output)
     if GOODRCPTTO in outputs:
         # Made where none was, it would refuse all other mail.
-        lines.append("  [ ! -e %s ] || /sbin/e-smith/expand-template %s" % (GOODRCPTTO, GOODRCPTTO))
+        lines.append(f"  [ ! -e {GOODRCPTTO} ] || /sbin/e-smith/expand-template {GOODRCPTTO}")
     return lines

@@ -34,7 +34,7 @@ def expand(say):
         configuration = record.load()
     except EsmithError as error:
         # Each expansion would fail alike: every file stays as it is.
-        say("ERROR: %s" % error)
+        say(f"ERROR: {error}")
         return False
     _report(configuration, say)
     kinds = targets.kinds(configuration)
@@ -82,7 +82,7 @@ def put_part(path, ours, say):
             atomicfile.replace(rooted(path), text.encode("utf-8", "surrogateescape"))
         return True
     except OSError as error:
-        say("ERROR: %s: %s" % (path, error.strerror))
+        say(f"ERROR: {path}: {error.strerror}")
         return False
 
 
@@ -91,7 +91,7 @@ def _report(configuration, say):
     for warning in configuration.warnings:
         say("WARNING: " + warning)
     for entry in configuration.ignored[:SHOWN]:
-        say("WARNING: the rule %s is ignored: %s" % (printable(entry.name) or "without a name", entry.reason))
+        say("WARNING: the rule {} is ignored: {}".format(printable(entry.name) or "without a name", entry.reason))
     if len(configuration.ignored) > SHOWN:
         say("WARNING: %d more are ignored: see mxbackup status" % (len(configuration.ignored) - SHOWN))
 
@@ -109,7 +109,7 @@ def _short_of_entries(say):
             with open(rooted(target.path), encoding="utf-8", errors="surrogateescape") as stream:
                 lines = set(stream.read().split("\n"))
         except OSError as error:
-            say("ERROR: %s: %s" % (target.path, error.strerror))
+            say(f"ERROR: {target.path}: {error.strerror}")
             lines = set()
         missing = [entry for entry in targets.entries(target.name, configuration) if entry not in lines]
         if missing:

@@ -19,8 +19,8 @@ from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
 from mxbackup.host import engine
-from mxbackup.rules import publicsuffix, record
 from mxbackup.host.engine import CUSTOM, STANDARD
+from mxbackup.rules import publicsuffix, record
 from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
 from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOSTS, SMTPROUTES
 
@@ -44,7 +44,7 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-.,"
 
 def static(output):
     """Return the path (str) of the static fragment for the mail file `output`, as the how-to names it."""
-    return "%s%s/%s" % (CUSTOM, output, "61MXBackupDomains" if output == CHECK_RULES else "20QandD")
+    return "{}{}/{}".format(CUSTOM, output, "61MXBackupDomains" if output == CHECK_RULES else "20QandD")
 
 
 class Step:
@@ -60,7 +60,7 @@ class Step:
         self.path, self.text, self.done, self.hides = path, text, done, hides
 
     def __str__(self):
-        return "%s: %s" % (self.path, self.text)
+        return f"{self.path}: {self.text}"
 
 
 class Unreadable(Exception):
@@ -75,7 +75,7 @@ def main():
             print(step, flush=True)
             status |= step.hides
     except (EsmithError, OSError) as error:
-        sys.stderr.write("mxbackup-migrate: %s\n" % error)
+        sys.stderr.write(f"mxbackup-migrate: {error}\n")
         return 1
     return int(status)
 
@@ -99,7 +99,7 @@ def migrate(db, dry_run=False):
                 if not os.path.lexists(rooted(path)):
                     # Another migration was quicker.
                     continue
-                step = Step(path, "%s; left in place" % error, done=False, hides=True)
+                step = Step(path, f"{error}; left in place", done=False, hides=True)
             if step:
                 yield step
 
@@ -133,7 +133,7 @@ def _normalise(db, dry_run):
     if better == value:
         return None
     if not dry_run:
-        _keep("/record", ("%s=%s\n" % (record.KEY, db.value(record.KEY))).encode("utf-8", "surrogateescape"))
+        _keep("/record", (f"{record.KEY}={db.value(record.KEY)}\n").encode("utf-8", "surrogateescape"))
     try:
         with db.transaction():
             found = db.get(record.KEY)
@@ -145,7 +145,7 @@ def _normalise(db, dry_run):
         return None
     return Step(
         "the record mxbackup",
-        "its list of rules was brought into normal form; %s/record has the old one" % KEPT,
+        f"its list of rules was brought into normal form; {KEPT}/record has the old one",
     )
 
 
@@ -184,7 +184,7 @@ def _take_fragment(output, read):
             told = _take(db, read(_lines(data, perl=True)), in_force)
             return _retire(path, data, found, told, dry_run)
         except Unreadable as error:
-            text = "%s; left in place, it hides the fragment of the same name: %s" % (error, WAY_OUT)
+            text = f"{error}; left in place, it hides the fragment of the same name: {WAY_OUT}"
             return Step(path, text, done=False, hides=in_force)
 
     return take
@@ -202,9 +202,9 @@ def _take_list(db, path, dry_run):
             return _retire(path, data, found, told, dry_run)
         if not dry_run:
             _keep(path, data, found)
-        return Step(path, "%s; it stays, for %s reads it" % (told, reader))
+        return Step(path, f"{told}; it stays, for {reader} reads it")
     except Unreadable as error:
-        return Step(path, "%s; left in place: %s" % (error, WAY_OUT), done=False)
+        return Step(path, f"{error}; left in place: {WAY_OUT}", done=False)
 
 
 def _reader(path):
@@ -236,7 +236,7 @@ def _drop_follower(db, path, dry_run):
                 )
         return _retire(path, data, found, "the rules give its lines now", dry_run)
     except Unreadable as error:
-        return Step(path, "%s; left in place" % error, done=False)
+        return Step(path, f"{error}; left in place", done=False)
 
 
 def _read(path):
@@ -365,8 +365,8 @@ def _take(db, kinds, in_force):
     hidden = [name for name, kind in old.items() if kind == DOMAIN != kinds.get(name) or name not in kinds]
     if enabling and hidden:
         raise Unreadable(
-            "MX Backup is disabled, and its rule for %s would come into force with this list: run "
-            "'mxbackup enable', or remove that rule" % hidden[0]
+            f"MX Backup is disabled, and its rule for {hidden[0]} would come into force with this list: run "
+            "'mxbackup enable', or remove that rule"
         )
     try:
         change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
@@ -375,7 +375,7 @@ def _take(db, kinds, in_force):
     told = ["rules: %d, new ones: %d" % (len(kinds), len(change.added))]
     wider = [rule.name for rule in change.changed]
     wider += [name for name, kind in kinds.items() if kind == HOST and old.get(name) == DOMAIN]
-    told += ["%s is a HOST in one and a DOMAIN in the other: a DOMAIN now" % name for name in wider]
+    told += [f"{name} is a HOST in one and a DOMAIN in the other: a DOMAIN now" for name in wider]
     if enabling and record.enable(db):
         told.append("MX Backup was disabled and is enabled now, for they were in force")
     return "; ".join(told)
@@ -398,7 +398,7 @@ def _retire(path, data, found, told, dry_run):
     if (now.st_ino, now.st_mtime_ns, now.st_size) != (found.st_ino, found.st_mtime_ns, found.st_size):
         raise Unreadable("was changed while it was read; the next event takes it")
     os.unlink(rooted(path))
-    return Step(path, "%s; moved to %s" % (told, kept))
+    return Step(path, f"{told}; moved to {kept}")
 
 
 def _keep(path, data, found=None):

@@ -28,7 +28,7 @@ def update():
         status = engine.signal_event(EVENT)
     except EsmithError as error:
         return str(error)
-    return "a handler of the event %s failed; the system log says which" % EVENT if status else ""
+    return f"a handler of the event {EVENT} failed; the system log says which" if status else ""
 
 
 def states(db):
@@ -48,7 +48,7 @@ def _reason(target, db, configuration):
     try:
         now, then = now_and_then(target, db)
     except (EsmithError, OSError) as error:
-        return "cannot be made: %s" % error
+        return f"cannot be made: {error}"
     if now is None:
         return "is not there yet"
     if now != then:

@@ -145,7 +145,7 @@ class Update:
             _write(choose, self._kinds)
         except (OSError, ValueError) as error:
             self.well = False
-            self._say("ERROR: %s: %s" % (
+            self._say("ERROR: {}: {}".format(
                 getattr(error, "filename", None) or COMPILED, getattr(error, "strerror", None) or error))
 
     def _superset(self, ours):
@@ -260,7 +260,7 @@ def _compile(names):
         if program == rooted(NEWMRH):
             subprocess.run([program], check=True, stdin=subprocess.DEVNULL, **options)
             if not names.issubset(compiled()):
-                raise ValueError("%s left names out" % program)
+                raise ValueError(f"{program} left names out")
             return
         records = b"".join(b"+%d,0:%s->\n" % (len(key), key) for key in
                            (name.encode("utf-8", "surrogateescape") for name in sorted(names)))
@@ -271,8 +271,8 @@ def _compile(names):
             with open(made, "rb") as stream:
                 data = stream.read()
         if keys(data) != names:
-            raise ValueError("%s made something else of the list" % program)
+            raise ValueError(f"{program} made something else of the list")
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").strip()
-        raise ValueError("%s%s" % (error, ": " + said if said else "")) from None
+        raise ValueError("{}{}".format(error, ": " + said if said else "")) from None
     _replace(rooted(COMPILED), data)

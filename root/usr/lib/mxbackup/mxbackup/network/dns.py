@@ -8,7 +8,6 @@ from collections import namedtuple
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-
 from mxbackup.network.address import Endpoint, parse_address, printable
 
 PORT = 53

@@ -9,7 +9,6 @@ import time
 from collections import namedtuple
 
 from esmith.errors import EsmithError
-
 from mxbackup.network.address import addresses_of, printable
 
 PORT = 25

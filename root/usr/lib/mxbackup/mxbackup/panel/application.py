@@ -11,10 +11,11 @@ from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup import targets
 from mxbackup.mailfiles import outputs
-from mxbackup.rules import record, lists, rule as rules
 from mxbackup.panel import findings, forms, login, manager, tokens, verdicts
 from mxbackup.panel.lexicon import Lexicon, charset, choose
 from mxbackup.panel.rendering import Pages
+from mxbackup.rules import lists, record
+from mxbackup.rules import rule as rules
 
 distribution.use()
 
@@ -139,7 +140,7 @@ class Panel:
 
     @staticmethod
     def _session(environ):
-        found = re.search("(?:^|; )%s=([0-9a-f]{48})(?:;|$)" % COOKIE, environ.get("HTTP_COOKIE", ""))
+        found = re.search(f"(?:^|; ){COOKIE}=([0-9a-f]{{48}})(?:;|$)", environ.get("HTTP_COOKIE", ""))
         return found.group(1) if found else ""
 
     @property
@@ -225,7 +226,7 @@ class Panel:
             answer.set_header(header, value)
         answer.set_header("Location", where)
         if cookie is not None or expire:
-            answer.add_header("Set-Cookie", "%s=%s; Path=/; HttpOnly; SameSite=Strict%s" % (
+            answer.add_header("Set-Cookie", "{}={}; Path=/; HttpOnly; SameSite=Strict{}".format(
                 COOKIE, cookie or "", "; Max-Age=0" if expire else ""))
         return answer
 
@@ -267,7 +268,7 @@ class Panel:
         try:
             outcome = change()
         except (EsmithError, OSError) as error:
-            sys.stderr.write("mxbackup panel: %s\n" % error)
+            sys.stderr.write(f"mxbackup panel: {error}\n")
             return self._redirect(path, "ERR_SAVE")
         entry, fields = said(outcome)
         if outcome and not self._signal():
@@ -279,7 +280,7 @@ class Panel:
         # The own door has threads, and an event forks: it gets a process of its own.
         failure = self._update_apart() if self._door else outputs.update()
         if failure:
-            sys.stderr.write("mxbackup panel: %s\n" % failure)
+            sys.stderr.write(f"mxbackup panel: {failure}\n")
         return not failure
 
     @staticmethod
@@ -446,7 +447,7 @@ class Panel:
             question=self._lexicon("SUMMARY_ADD_MANY_DESC"),
             said=known and Message(self._lexicon("LIST_SKIPPED", count=known)),
             rows=[Row(*rule) for rule in new[:SHOWN]], more=max(0, count - SHOWN),
-            fields=[("list", "".join("%s %s\n" % rule for rule in new))], action="list/confirm",
+            fields=[("list", "".join("{} {}\n".format(*rule) for rule in new))], action="list/confirm",
             button=self._lexicon("APPLY"), danger=False, enabled=configuration.enabled,
             lines_title=self._lexicon("LINES_ADDED"), files=self._lines(new[:SHOWN], configuration))
 
@@ -503,7 +504,7 @@ class Panel:
         try:
             in_time = verdicts.check(names, CHECK_TIME)
         except (EsmithError, OSError) as error:
-            sys.stderr.write("mxbackup panel: %s\n" % error)
+            sys.stderr.write(f"mxbackup panel: {error}\n")
             return self._redirect("/", "ERR_CHECK")
         path = "/check?" + urlencode({"name": name}) if name else "/check"
         return self._redirect(path, None if in_time else "ERR_CHECK_STOPPED")
@@ -541,7 +542,7 @@ class Panel:
                 return self._login_page(403, self._lexicon("LOGIN_UNSET"))
             session, wait, tried = self._door.attempt(fields.get("password", ""))
         except login.PasswordError as error:
-            sys.stderr.write("mxbackup panel: %s\n" % error)
+            sys.stderr.write(f"mxbackup panel: {error}\n")
             return self._login_page(500, self._lexicon("ERR_500"))
         if session:
             return self._redirect("/", cookie=session)

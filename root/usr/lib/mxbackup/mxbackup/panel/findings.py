@@ -38,5 +38,5 @@ class Interpreter:
 def _pattern(base):
     """Return the compiled pattern of the sentences that the entry `base` is for."""
     parts = re.split("{([a-z])}", base)  # text, place, text, ...
-    return re.compile("".join("(?P<%s>.+?)" % part if index % 2 else re.escape(part)
+    return re.compile("".join(f"(?P<{part}>.+?)" if index % 2 else re.escape(part)
                               for index, part in enumerate(parts)))

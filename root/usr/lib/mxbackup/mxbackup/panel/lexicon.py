@@ -63,12 +63,12 @@ class Lexicon:
 
     def __init__(self, language, encoding):
         self.language = language
-        path = "/etc/e-smith/locale/%s/etc/e-smith/web/functions/mxbackup" % language
+        path = f"/etc/e-smith/locale/{language}/etc/e-smith/web/functions/mxbackup"
         try:
             self._entries = read(rooted(path), encoding)
         except (OSError, expat.ExpatError) as error:
             # A page of bare entries still works; a lexicon is the manager's to edit.
-            sys.stderr.write("mxbackup panel: %s: %s\n" % (path, error))
+            sys.stderr.write(f"mxbackup panel: {path}: {error}\n")
             self._entries = {}
 
     @property

@@ -58,12 +58,10 @@ def _kept():
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise PasswordError("%s: cannot be used (%s); set it anew: mxbackup panel --set-password"
-                            % (path, getattr(error, "strerror", None) or "not a scrypt line")) from None
+        raise PasswordError("{}: cannot be used ({}); set it anew: mxbackup panel --set-password".format(path, getattr(error, "strerror", None) or "not a scrypt line")) from None
     if status.st_mode & 0o077 or status.st_uid != os.geteuid():
         raise PasswordError(
-            "%s: others than root may read or write it; set the password anew: mxbackup panel --set-password"
-            % path)
+            f"{path}: others than root may read or write it; set the password anew: mxbackup panel --set-password")
     return cost, salt, digest
 
 

@@ -30,8 +30,8 @@ class Pages:
         self.headers = (
             ("Content-Type", "text/html; charset=" + charset),
             ("Content-Security-Policy",
-             "default-src 'none'; style-src 'self' 'sha256-%s'; img-src 'self'; form-action 'self'; "
-             "base-uri 'none'; frame-ancestors 'self'" % digest),
+             f"default-src 'none'; style-src 'self' 'sha256-{digest}'; img-src 'self'; form-action 'self'; "
+             "base-uri 'none'; frame-ancestors 'self'"),
             ("X-Frame-Options", "SAMEORIGIN"),
             ("X-Content-Type-Options", "nosniff"),
             ("Referrer-Policy", "same-origin"),

@@ -24,13 +24,13 @@ def secret():
         except FileNotFoundError:
             pass
         _make(path)
-    raise OSError("%s: it was removed as soon as it was made" % path)
+    raise OSError(f"{path}: it was removed as soon as it was made")
 
 
 def _make(path):
     """Make the secret in one step, whole; another's that came first stays."""
     os.makedirs(dirname(path), exist_ok=True)
-    new = "%s.%s" % (path, os.urandom(6).hex())
+    new = f"{path}.{os.urandom(6).hex()}"
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(os.urandom(LENGTH))
         file.flush()
@@ -50,7 +50,7 @@ def _code(purpose, identity, expiry, text):
 
 def make(purpose, identity, lifetime, text=""):
     """Return a token (str) for `purpose`, bound to `identity` and `text`, good for `lifetime` seconds."""
-    expiry = "%x" % int(time.time() + lifetime)
+    expiry = f"{int(time.time() + lifetime):x}"
     return expiry + "-" + _code(purpose, identity, expiry, text)
 
 

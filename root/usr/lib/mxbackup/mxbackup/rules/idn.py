@@ -18,7 +18,7 @@ def a_labels(name):
     try:
         return idna.encode(name, uts46=True).decode("ascii")
     except (ValueError, IndexError) as error:
-        raise ValueError("is no internationalised name (%s)" % ascii(str(error))[1:-1]) from None
+        raise ValueError(f"is no internationalised name ({ascii(str(error))[1:-1]})") from None
 
 
 def _package():

@@ -111,13 +111,13 @@ def resolve(entries, default=HOST, kinds=None):
         first = said.setdefault(name, entry)
         found[name] = first.kind
         if first.kind != kind:
-            where = "in line %s" % first.line if first.line and first.source == entry.source else "before"
+            where = f"in line {first.line}" if first.line and first.source == entry.source else "before"
             refusals.append(
                 Refusal(
                     entry.source,
                     entry.line,
                     entry.name,
-                    "is a %s here and a %s %s" % (kind, first.kind, where),
+                    f"is a {kind} here and a {first.kind} {where}",
                 )
             )
     return [Rule(name, kind) for name, kind in found.items()], refusals
@@ -140,7 +140,7 @@ def _kept(text):
 
 def write_csv(rules):
     """Return the text form (str) of `rules` (iterable of Rule)."""
-    return HEADING + "\n" + "".join(["%s,%s\n" % rule for rule in rules])
+    return HEADING + "\n" + "".join(["{},{}\n".format(*rule) for rule in rules])
 
 
 def write_json(rules):

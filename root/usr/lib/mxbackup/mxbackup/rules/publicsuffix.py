@@ -36,8 +36,8 @@ def warning():
     """Return a warning (str) where the built-in short list is in use, else ""."""
     if source():
         return ""
-    return ("%s is missing or damaged: only the best known public suffixes are recognised;"
-            " install publicsuffix-list (on Debian: publicsuffix)" % LIST)
+    return (f"{LIST} is missing or damaged: only the best known public suffixes are recognised;"
+            " install publicsuffix-list (on Debian: publicsuffix)")
 
 
 def _load():

@@ -1,11 +1,21 @@
 """The record `mxbackup` of the configuration database: what it says, and changes to it."""
 
 from esmith.errors import FormatError
+from mxbackup.host.identity import smart_host
 from mxbackup.rules import publicsuffix
 from mxbackup.rules.rule import (
-    HOST, KIND_OF_FLAG, Rule, RuleError, RuleSet, format_list, parse_list, parse_name, parse_pairs, printable, tidy,
+    HOST,
+    KIND_OF_FLAG,
+    Rule,
+    RuleError,
+    RuleSet,
+    format_list,
+    parse_list,
+    parse_name,
+    parse_pairs,
+    printable,
+    tidy,
 )
-from mxbackup.host.identity import smart_host
 
 KEY = "mxbackup"
 TYPE = "service"
@@ -183,8 +193,8 @@ def _list_after(edit, db, change):
     # Such a value can be read, but not written (esmith.database), and no change may lose an entry.
     stuck = [printable(entry.name) for entry in kept if "|" in entry.name + entry.flag]
     if stuck:
-        raise FormatError("the record %s holds what a database cannot hold; nothing was changed. Take it out "
-                          "first: mxbackup remove '%s'" % (KEY, "' '".join(stuck)))
+        raise FormatError("the record {} holds what a database cannot hold; nothing was changed. Take it out "
+                          "first: mxbackup remove '{}'".format(KEY, "' '".join(stuck)))
     return format_list(RuleSet(kinds).kinds.items(), kept)
 
 

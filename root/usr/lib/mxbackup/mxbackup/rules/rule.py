@@ -20,7 +20,7 @@ class RuleError(ValueError):
     """A rule is refused; `name` is what was given, `reason` says why (both str)."""
 
     def __init__(self, name, reason):
-        ValueError.__init__(self, "%s: %s" % (printable(name) or "''", reason))
+        ValueError.__init__(self, "{}: {}".format(printable(name) or "''", reason))
         self.name = name
         self.reason = reason
 
@@ -42,7 +42,7 @@ class Rule(tuple):
         return self[1]
 
     def __repr__(self):
-        return "Rule(%r, %r)" % self
+        return "Rule({!r}, {!r})".format(*self)
 
 
 class RuleSet:
@@ -76,7 +76,7 @@ class RuleSet:
     __hash__ = None
 
     def __repr__(self):
-        return "RuleSet(%r)" % list(self.kinds.items())
+        return f"RuleSet({list(self.kinds.items())!r})"
 
 
 class Ignored(tuple):
@@ -238,7 +238,7 @@ def _read_each(names, flags, ignored):
             continue
         kind = KIND_OF_FLAG.get(flag.strip(" \t") or "0")
         name = given
-        reason = None if kind else "its flag is %s, neither 0 (HOST) nor 1 (DOMAIN)" % printable(flag)
+        reason = None if kind else f"its flag is {printable(flag)}, neither 0 (HOST) nor 1 (DOMAIN)"
         if given in unclean:
             try:
                 name = parse_name(given)
@@ -256,6 +256,6 @@ def _read_each(names, flags, ignored):
 def format_list(rules, ignored=()):
     """Return the flat list (str) of `rules` (RuleSet or Rules), after the `ignored` entries as they stood."""
     # The list ends with a rule where there is one: no value may end in a backslash.
-    entries = ["%s,%s" % (entry[0], entry[1]) for entry in ignored]
+    entries = [f"{entry[0]},{entry[1]}" for entry in ignored]
     entries += [name + "," + FLAG_OF_KIND[kind] for name, kind in rules]
     return ",".join(entries)
