@@ -6,7 +6,7 @@ import os
 import mailfront
 import pytest
 
-from mxbackup.check.loop import route
+from mxbackup.mailservers import qmail
 
 RCPTHOSTS = "/var/qmail/control/rcpthosts"
 SMTPROUTES = "/var/qmail/control/smtproutes"
@@ -187,5 +187,7 @@ def test_a_smart_host_that_is_the_domains_mx_is_a_loop(world, smart):
 @pytest.mark.parametrize("host, relay", [
     ("a.org", "one"), ("b.a.org", "two"), ("c.b.a.org", "two"), ("org", "three"), ("x.net", "three"),
     ("d.org", "")])
-def test_routes_are_looked_up_as_qmail_remote_does(host, relay):
-    assert route({"a.org": "one", ".a.org": "two", "": "three", "d.org": ""}, host) == relay
+def test_routes_are_looked_up_as_qmail_remote_does(sandbox, monkeypatch, host, relay):
+    sandbox.write(qmail.SMTPROUTES, "a.org:one\n.a.org:two\n:three\nd.org:\n")
+    monkeypatch.setenv("ESMITH_ROOT", str(sandbox.path))
+    assert qmail.SERVER.route(host) == (relay, qmail.SMTPROUTES)

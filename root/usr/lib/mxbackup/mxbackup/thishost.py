@@ -1,3 +1,3 @@
-"""The name by which fragments call mxbackup.host.identity; it is published, and fragments of 1.0.0 use it."""
+"""The name by which core fragments call mxbackup.mailfiles.core: published, and in fragments of 1.0.0."""
 
-from mxbackup.host.identity import default_route, own_domains  # noqa: F401
+from mxbackup.mailfiles.core import default_route, own_domains  # noqa: F401

@@ -5,46 +5,54 @@ import stat
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
+from mxbackup import mailservers
 from mxbackup.check.verdict import FAULT, GOOD, Finding
 from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
+from mxbackup.mailfiles import outputs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List
+
+    from esmith.database import Database
+    from mxbackup.check.host import Host
+    from mxbackup.mailservers.shape import MailFile
+
+    Found = Callable[..., None]
 
 UPDATE = "run: signal-event mxbackup-update"
 
 
-def check(host):
+def check(host: "Host") -> "List[Finding]":
     """Look at each mail file that this host (host.Host) has; return findings."""
-    from mxbackup import targets
-    findings = []
+    findings: "List[Finding]" = []
 
-    def found(level, text, remedy=""):
+    def found(level: str, text: str, remedy: str = "") -> None:
         findings.append(Finding("files", level, text, remedy))
 
     for ignored in host.configuration.ignored:
         found(FAULT, f"the rule '{ignored.name}' is ignored: {ignored.reason}",
               "take it out with mxbackup remove, or add what was meant")
-    applying = targets.applying()
-    for target in applying:
-        path = rooted(target.path)
+    applying = mailservers.applying()
+    for _, file in applying:
+        path = rooted(file.path)
         if not os.path.exists(path):
-            if target.name == "rcpthosts":
-                found(FAULT, f"{path} does not exist: {target.reader} then takes mail for the whole world",
-                      UPDATE)
-            else:
-                found(FAULT, f"{path} does not exist", UPDATE)
+            found(FAULT, f"{path} does not exist" + (f": {file.reader} then {file.absent}" if file.absent else ""),
+                  UPDATE)
             continue
-        whole = _check_readable(target.path, target.reader, found)
-        compiled = os.path.join(os.path.dirname(target.path), "morercpthosts.cdb")
-        if target.name == "rcpthosts" and os.path.exists(rooted(compiled)):
-            _check_readable(compiled, target.reader, found)
-        if _check_fragments(target, found) and whole:
-            _check_content(target, path, host.database, found)
+        whole = _check_readable(file.path, file.reader, found)
+        for beside in file.beside:
+            if os.path.exists(rooted(beside)):
+                _check_readable(beside, file.reader, found)
+        if _check_fragments(file, found) and whole:
+            _check_content(file, path, host.database, found)
     if not applying:
         found(FAULT, "this host has no mail server's files that the rules could go to",
               "look at: mxbackup status")
     return findings
 
 
-def _check_readable(path, reader, found):
+def _check_readable(path: str, reader: str, found: "Found") -> bool:
     """See that a server, as a user of its own, can read `path` (str, not rooted); return if it is a file."""
     if not os.path.isfile(rooted(path)):
         found(FAULT, f"{rooted(path)} is not a file", "move it away, and " + UPDATE)
@@ -61,31 +69,30 @@ def _check_readable(path, reader, found):
     return True
 
 
-def _lets_in(path, bit):
+def _lets_in(path: str, bit: int) -> bool:
     """Tell whether others than root have the permission `bit` (that of others) on `path`."""
     status = os.stat(path)
     mode = status.st_mode
-    return mode & bit or mode & bit << 3 and status.st_gid != 0 or mode & bit << 6 and status.st_uid != 0
+    return bool(mode & bit or mode & bit << 3 and status.st_gid != 0 or mode & bit << 6 and status.st_uid != 0)
 
 
-def _check_fragments(target, found):
+def _check_fragments(file: "MailFile", found: "Found") -> bool:
     """Tell whether a fragment of ours makes its part of the file (bool); report what is in its way."""
-    installed = [name for name in FRAGMENTS if os.path.exists(rooted(f"{STANDARD}{target.path}/{name}"))]
-    hidden = [name for name in installed if os.path.exists(rooted(f"{CUSTOM}{target.path}/{name}"))]
+    installed = [name for name in FRAGMENTS if os.path.exists(rooted(f"{STANDARD}{file.path}/{name}"))]
+    hidden = [name for name in installed if os.path.exists(rooted(f"{CUSTOM}{file.path}/{name}"))]
     for name in hidden:
-        custom = rooted(f"{CUSTOM}{target.path}/{name}")
-        found(FAULT, f"{custom} hides the fragment that writes the rules into {target.path}",
+        custom = rooted(f"{CUSTOM}{file.path}/{name}")
+        found(FAULT, f"{custom} hides the fragment that writes the rules into {file.path}",
               "run: mxbackup migrate; what that leaves in place, look at and move away yourself")
     if not installed:
-        found(FAULT, f"there is no fragment of ours for {target.path}", "install the package again")
-    return installed and not hidden
+        found(FAULT, f"there is no fragment of ours for {file.path}", "install the package again")
+    return bool(installed) and not hidden
 
 
-def _check_content(target, path, database, found):
-    from mxbackup.mailfiles import outputs
+def _check_content(file: "MailFile", path: str, database: "Database", found: "Found") -> None:
     try:
         # After the two lines that name the files, the first character of a line tells.
-        difference = outputs.difference(target, database).splitlines()[2:]
+        difference = outputs.difference(file, database).splitlines()[2:]
     except (EsmithError, OSError) as error:
         found(FAULT, str(error), f"repair that, and {UPDATE}")
         return

@@ -2,37 +2,51 @@
 
 import os
 
+from mxbackup.rules import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
+    from esmith.database import Database
+
 
 class Host:
     """What the databases say.
 
     database       the configuration Database, read-only
-    configuration  record.Configuration: the rules, the smart host, whether the rules are in force
+    configuration  record.Configuration: the rules, whether they are in force
+    smart_host     str: where this host sends its mail, "" for by DNS
     names          list of str: the host's own names, the first being the one it uses itself
     domain         str: its own domain
     """
 
-    def __init__(self, database, configuration, names, domain):
+    def __init__(
+        self, database: "Database", configuration: "record.Configuration", smart_host: str, names: "List[str]", domain: str
+    ) -> None:
         self.database = database
         self.configuration = configuration
+        self.smart_host = smart_host
         self.names = names
         self.domain = domain
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self.names[0]
 
 
-def load():
+def load() -> "Optional[Host]":
     """Return this machine's Host, or None where there is no configuration database. Raises DatabaseError."""
     from esmith import paths
     if not os.path.exists(paths.given(paths.database("configuration"))):
         return None
     from esmith.database import Database
-    from mxbackup.rules import record
+    from mxbackup.mailfiles import wanted
     database = Database("configuration", readonly=True)
     domain = database.value("DomainName") or "localdomain"
     names = [f"{database.value('SystemName') or 'localhost'}.{domain}".lower()]
     hosts = Database("hosts", readonly=True)
     names += [host.key.lower() for host in hosts.records("host") if host.get("HostType") == "Self"]
-    return Host(database, record.load(database), list(dict.fromkeys(names)), domain.lower())
+    return Host(
+        database, record.load(database), wanted.host_smart_host(database), list(dict.fromkeys(names)), domain.lower()
+    )

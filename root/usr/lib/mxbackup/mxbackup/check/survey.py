@@ -19,6 +19,12 @@ from mxbackup.network.address import (
 )
 from mxbackup.terminal import WrongUse
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Set
+
+    from mxbackup.check.loop import Address
+
 SECONDS = 30
 # qpsmtpd lets one address have five connections at a time.
 JOBS = 4
@@ -174,7 +180,7 @@ class Survey:
         name = self.host.name if self.about_host and not self.options.server else str(self.server)
         verdict = Verdict(name, SERVER)
         self.answers, self.relays = relay.Answers(), False
-        self.tables, self.smart_addresses = {}, set()
+        self.smart_addresses: "Set[Address]" = set()
         if self.about_host:
             configuration = self.host.configuration
             if not configuration.enabled:
@@ -182,12 +188,10 @@ class Survey:
                     "files", NOTE, "MX backup is disabled: no rule is in force", "run: mxbackup enable"))
             if "files" in self.options.parts:
                 verdict.findings += files.check(self.host)
-            if "loop" in self.options.parts and configuration.smart_host:
-                self.tables = loop.routes()
-                if self.directory:
-                    self.smart_addresses, findings = loop.addresses(
-                        configuration.smart_host, self.directory, Deadline(self.options.seconds / 2))
-                    verdict.findings += findings
+            if "loop" in self.options.parts and self.host.smart_host and self.directory:
+                self.smart_addresses, findings = loop.addresses(
+                    self.host.smart_host, self.directory, Deadline(self.options.seconds / 2))
+                verdict.findings += findings
         if "smtp" in self.options.parts:
             if self.trouble:
                 self.answers.failure = self.trouble
@@ -214,14 +218,14 @@ class Survey:
                 self._transcript(verdict), knock="dns" in self.options.parts)
             if "dns" in self.options.parts:
                 verdict.findings += findings
-            elif self.about_host and self.host.configuration.smart_host:
+            elif self.about_host and self.host.smart_host:
                 # Whether the smart host is one of the MXs is not known either.
                 verdict.findings += [finding for finding in findings if finding.level == UNCHECKED]
         if "smtp" in self.options.parts:
             self._check_dialogue(verdict, deadline)
         if "loop" in self.options.parts and self.about_host:
             verdict.findings += loop.check(
-                domain, kind, self.host.configuration.smart_host, self.tables, found, self.smart_addresses)
+                domain, kind, self.host.smart_host, found, self.smart_addresses)
         return verdict
 
     def _check_dialogue(self, verdict, deadline):

@@ -5,26 +5,28 @@ import sys
 
 from esmith.database import Database
 from esmith.errors import EsmithError
-from mxbackup import targets
+from mxbackup import mailservers
 from mxbackup.commands.reading import LONG, SHOWN
-from mxbackup.mailfiles import outputs
-from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.mailfiles import change, outputs
 from mxbackup.rules import record
 from mxbackup.rules.lists import as_objects
 from mxbackup.terminal import printable, progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any, Callable, Dict, List, Tuple
+
+    from mxbackup.mailfiles.outputs import State
+    from mxbackup.rules.record import Change
+
+    Facts = Dict[str, Any]
 
 # So many rules are named one by one in a report; of more, the number is given.
 NAMED = 20
 
 
-class Preview(Database):
-    """The configuration database; what a transaction changes in it stays in memory."""
-
-    def transaction(self):
-        return self.preview()
-
-
-def add_options(parser):
+def add_options(parser: "ArgumentParser") -> None:
     """Add --dry-run, --no-update and --json to `parser`."""
     parser.add_argument(
         "-n",
@@ -40,34 +42,41 @@ def add_options(parser):
     parser.add_argument("--json", action="store_true", help="report in JSON")
 
 
-def carry_out(options, change, describe, compare=True):
+def carry_out(
+    options: "Namespace",
+    edit: "Callable[[Database], Any]",
+    describe: "Callable[[Any], Tuple[List[str], Facts]]",
+    compare: bool = True,
+) -> int:
     """Change the record in one write, signal one event, report; return the exit status (int).
 
-    `change(db)` changes the configuration Database `db` and returns what it did, true where that is
+    `edit(db)` changes the configuration Database `db` and returns what it did, true where that is
     anything. `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing`
     in it are a bad result. `compare`: a dry run can tell what becomes of the mail files.
     """
-    db = Preview() if options.dry_run else Database()
+    db = change.Preview() if options.dry_run else Database()
     before = db.value(record.KEY)
-    done = change(db)
+
+    def signal() -> str:
+        if len(db.value(record.KEY)) > 10 * LONG:
+            progress("the record is saved; now the mail files")
+        return outputs.update()
+
+    outcome = change.carry_out(edit, db, None if options.dry_run or options.no_update else signal)
+    done, failure = outcome.done, outcome.failure
     sentences, facts = describe(done)
     facts.update(changed=bool(done), dry_run=options.dry_run)
     enabled = record.load(db).enabled
-    failure = ""
     if options.dry_run:
         sentences += _preview(db, before, facts, compare) if done else []
-    elif done and not options.no_update:
-        if len(db.value(record.KEY)) > 10 * LONG:
-            progress("the record is saved; now the mail files")
-        failure = outputs.update()
+    elif failure is not None:
         facts["updated"] = not failure
         if not enabled and record.load().enabled:
             enabled = True
             sentences.append("MX Backup is enabled now: a list of an older method was in force")
     if failure:
         facts["failure"] = failure
-        old = [state for state in outputs.states(Database(readonly=True)) if state.reason]
-        facts["old_files"] = [state.path for state in old]
+        facts["old_files"] = [state.path for state in outcome.old]
     if options.json:
         json.dump(facts, sys.stdout, indent=1)
         print()
@@ -81,13 +90,13 @@ def carry_out(options, change, describe, compare=True):
     for name in missing[:SHOWN]:
         sys.stderr.write("mxbackup: {}: there is no such rule\n".format(printable(name[:300] or "''")))
     if len(missing) > SHOWN:
-        sys.stderr.write("mxbackup: and %d more\n" % (len(missing) - SHOWN))
+        sys.stderr.write(f"mxbackup: and {len(missing) - SHOWN} more\n")
     if failure:
-        _complain(failure, old)
+        _complain(failure, outcome.old)
     return 1 if failure or missing else 0
 
 
-def describe(done):
+def describe(done: "Change") -> "Tuple[List[str], Facts]":
     """Return (sentences, facts for JSON) of a record.Change."""
     facts = {
         "added": as_objects(done.added),
@@ -97,17 +106,17 @@ def describe(done):
         "missing": done.missing,
     }
     sentences = []
-    for form, plural, rules in (
-        ("%s: added as a %s", "%d rules added", done.added),
-        ("%s: is a %s now", "%d rules changed to the other kind", done.changed),
-        ("%s: removed, it was a %s", "%d rules removed", done.removed),
-        ("%s: is a %s already", "%d rules were there already", done.unchanged),
+    for rules, one, many in (
+        (done.added, "{}: added as a {}", "{} rules added"),
+        (done.changed, "{}: is a {} now", "{} rules changed to the other kind"),
+        (done.removed, "{}: removed, it was a {}", "{} rules removed"),
+        (done.unchanged, "{}: is a {} already", "{} rules were there already"),
     ):
-        sentences += [form % rule for rule in rules] if len(rules) <= NAMED else [plural % len(rules)]
+        sentences += [one.format(*rule) for rule in rules] if len(rules) <= NAMED else [many.format(len(rules))]
     return sentences, facts
 
 
-def _complain(failure, old):
+def _complain(failure: str, old: "List[State]") -> None:
     sys.stderr.write(
         f"mxbackup: the record is saved, but the mail files were not all brought up to date: {failure}\n"
     )
@@ -116,22 +125,21 @@ def _complain(failure, old):
     sys.stderr.write(f"mxbackup: 'mxbackup status' tells more; then run: signal-event {outputs.EVENT}\n")
 
 
-def _preview(db, before, facts, compare):
+def _preview(db: Database, before: str, facts: "Facts", compare: bool) -> "List[str]":
     """Return the lines that show what changes in the record, which was `before` (str), and in each file."""
     after = db.value(record.KEY)
     facts["record"] = {"before": before, "after": after}
     lines = [f"-{record.KEY}={before}"] if before and before != after else []
     lines += [f"+{record.KEY}={after}"] if before != after else []
     facts["files"] = {}
-    for target in targets.applying() if compare else ():
+    for _, file in mailservers.applying() if compare else ():
         try:
-            difference = outputs.difference(target, db)
+            difference = outputs.difference(file, db)
         except (EsmithError, OSError) as error:
-            difference = f"{target.path}: cannot be made: {error}"
-        facts["files"][target.path] = difference
+            difference = f"{file.path}: cannot be made: {error}"
+        facts["files"][file.path] = difference
         lines += difference.splitlines()
-    more = outputs.compiled_later(db) if compare else 0
-    if more:
-        lines.append("The last %d names go to %s, compiled, and not here." % (more, morercpthosts.LIST))
+    for _, path, sentence in outputs.beyond(db) if compare else ():
+        lines += [f"{path} {sentence}"] if sentence else []
     lines.append("Nothing was written.")
     return lines

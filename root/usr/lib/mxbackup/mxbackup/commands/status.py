@@ -8,9 +8,9 @@ an entry is ignored, or a list of an older method was not taken over.
 import json
 import sys
 
-from mxbackup import targets
-from mxbackup.commands.change import Preview
-from mxbackup.mailfiles import migration, outputs
+from mxbackup import mailservers
+from mxbackup.mailfiles import migration, outputs, wanted
+from mxbackup.mailfiles.change import Preview
 from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN
 from mxbackup.terminal import printable
@@ -49,15 +49,15 @@ def gather():
         for s in states
     ]
     files += [
-        {"path": target.path, "reader": target.reader, "here": False}
-        for target in targets.TARGETS
-        if target.path not in here
+        {"path": file.path, "reader": file.reader, "here": False}
+        for file in mailservers.files()
+        if file.path not in here
     ]
     return {
         "enabled": configuration.enabled,
         "domains": kinds.count(DOMAIN),
         "hosts": len(kinds) - kinds.count(DOMAIN),
-        "smart_host": configuration.smart_host,
+        "smart_host": wanted.host_smart_host(db),
         "files": files,
         "ignored": [{"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored],
         "lists": [str(step) for step in migration.migrate(Preview(), dry_run=True)],
@@ -86,7 +86,7 @@ def _report(facts):
         state = "not used on this host"
         if file["here"]:
             state = "as the database says" if file["current"] else file["reason"]
-        yield "  %-40s  %s" % (file["path"], state)
+        yield f"  {file['path']:40}  {state}"
     if not any(file["here"] for file in facts["files"]):
         yield "  This host has none of them: no mail server here reads the rules."
     for title, lines in (

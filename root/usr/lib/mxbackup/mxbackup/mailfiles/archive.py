@@ -11,34 +11,44 @@ import os
 import tarfile
 
 from mxbackup.mailfiles.migration import HEADING, LIST, static
+from mxbackup.mailservers import lines, obtuse, qmail, qpsmtpd
 from mxbackup.rules.rule import DOMAIN
-from mxbackup.targets import CHECK_RULES, GOODRCPTTO, RCPTHOSTS, SMTPROUTES, TARGETS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List
+
+    from mxbackup.rules.rule import RuleSet
 
 # The mail files that each kind of server decides by.
 SERVERS = {
-    "sme5": (CHECK_RULES,),
-    "sme55": (SMTPROUTES, RCPTHOSTS),
-    "sme6": (SMTPROUTES, RCPTHOSTS),
-    "sme7": (SMTPROUTES, GOODRCPTTO, RCPTHOSTS),
+    "sme5": (obtuse.CHECK_RULES,),
+    "sme55": (qmail.SMTPROUTES, qmail.RCPTHOSTS),
+    "sme6": (qmail.SMTPROUTES, qmail.RCPTHOSTS),
+    "sme7": (qmail.SMTPROUTES, qpsmtpd.GOODRCPTTO, qmail.RCPTHOSTS),
+}
+# What a rule gives in each: of another host, so that nothing of this one counts.
+FORMS = {
+    obtuse.CHECK_RULES: obtuse.ALLOWED,
+    qmail.SMTPROUTES: qmail.ROUTES,
+    qmail.RCPTHOSTS: qmail.NAMES,
+    qpsmtpd.GOODRCPTTO: qpsmtpd.GOOD,
 }
 
 
-def files(rules, server):
+def files(rules: "RuleSet", server: str) -> "Dict[str, str]":
     """Return {absolute path: text} that make `server` (a key of SERVERS) a backup MX for `rules`."""
-    lines = {target.path: target.lines for target in TARGETS}
     made = {}
     if server == "sme5":
         made[LIST] = HEADING + "".join(
             rule.name + "\n" if rule.kind == DOMAIN else f"# {rule.name} alone\n" for rule in rules
         )
     for output in SERVERS[server]:
-        made[static(output)] = HEADING + "".join(
-            line + "\n" for rule in rules for line in lines[output](rule)
-        )
+        made[static(output)] = HEADING + lines.text(rules.kinds, *FORMS[output])
     return made
 
 
-def pack(rules, server):
+def pack(rules: "RuleSet", server: str) -> bytes:
     """Return the tar (bytes) of `files(rules, server)`; its times are SOURCE_DATE_EPOCH or 0."""
     time = int(os.environ.get("SOURCE_DATE_EPOCH", 0))
     buffer = io.BytesIO()
@@ -52,15 +62,15 @@ def pack(rules, server):
     return buffer.getvalue()
 
 
-def advice(path, server):
+def advice(path: str, server: str) -> "List[str]":
     """Return what is to be done with the tar `path` on the old server, as lines (list of str)."""
     outputs = SERVERS[server]
-    lines = [f"Copy {os.path.basename(path)} to the old server, and there, as root:", ""]
-    lines.append(f"  tar xvfP {os.path.basename(path)}")
+    told = [f"Copy {os.path.basename(path)} to the old server, and there, as root:", ""]
+    told.append(f"  tar xvfP {os.path.basename(path)}")
     for output in outputs:
-        if output != GOODRCPTTO:
-            lines.append("  /sbin/e-smith/expand-template " + output)
-    if GOODRCPTTO in outputs:
+        if output != qpsmtpd.GOODRCPTTO:
+            told.append("  /sbin/e-smith/expand-template " + output)
+    if qpsmtpd.GOODRCPTTO in outputs:
         # Made where none was, it would refuse all other mail.
-        lines.append(f"  [ ! -e {GOODRCPTTO} ] || /sbin/e-smith/expand-template {GOODRCPTTO}")
-    return lines
+        told.append(f"  [ ! -e {qpsmtpd.GOODRCPTTO} ] || /sbin/e-smith/expand-template {qpsmtpd.GOODRCPTTO}")
+    return told

@@ -18,18 +18,30 @@ from esmith import atomicfile
 from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
+from mxbackup import mailservers
 from mxbackup.host import engine
 from mxbackup.host.engine import CUSTOM, STANDARD
-from mxbackup.rules import publicsuffix, record
-from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, RuleError, format_list, parse_name, printable
-from mxbackup.targets import CHECK_RULES, GOODRCPTTO, QPSMTPD_RCPTHOSTS, RCPTHOSTS, SMTPROUTES
+from mxbackup.mailfiles import change
+from mxbackup.mailservers import lines, obtuse, qmail, qpsmtpd
+from mxbackup.mailservers.shape import Unreadable
+from mxbackup.rules import record
+from mxbackup.rules.rule import DOMAIN, HOST, format_list, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+    from mxbackup.mailservers.shape import Kinds, MailFile
+
+    Take = Callable[[Database, str, bool], "Optional[Step]"]
+    Numbered = List[Tuple[int, str]]
 
 KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"
 
 # The mail files that a static fragment may be for.
-OUTPUTS = (RCPTHOSTS, QPSMTPD_RCPTHOSTS, CHECK_RULES, SMTPROUTES, GOODRCPTTO)
+OUTPUTS = (qmail.RCPTHOSTS, qpsmtpd.RCPTHOSTS, obtuse.CHECK_RULES, qmail.SMTPROUTES, qpsmtpd.GOODRCPTTO)
 
 # The first line of what `mxbackup export --tar` makes.
 HEADING = "# MX Backup: a static list made by 'mxbackup export --tar'; change it there.\n"
@@ -42,9 +54,9 @@ SIZE_LIMIT = 1 << 26
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-.,"
 
 
-def static(output):
+def static(output: str) -> str:
     """Return the path (str) of the static fragment for the mail file `output`, as the how-to names it."""
-    return "{}{}/{}".format(CUSTOM, output, "61MXBackupDomains" if output == CHECK_RULES else "20QandD")
+    return "{}{}/{}".format(CUSTOM, output, "61MXBackupDomains" if output == obtuse.CHECK_RULES else "20QandD")
 
 
 class Step:
@@ -56,18 +68,14 @@ class Step:
 
     __slots__ = ("path", "text", "done", "hides")
 
-    def __init__(self, path, text, done=True, hides=False):
+    def __init__(self, path: str, text: str, done: bool = True, hides: bool = False) -> None:
         self.path, self.text, self.done, self.hides = path, text, done, hides
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.path}: {self.text}"
 
 
-class Unreadable(Exception):
-    """A list holds something that is no rule; the text says where and what."""
-
-
-def main():
+def main() -> int:
     """Migrate as an action of an event, printing each Step; return 0, or 1 where one hides our rules."""
     status = 0
     try:
@@ -80,7 +88,7 @@ def main():
     return int(status)
 
 
-def migrate(db, dry_run=False):
+def migrate(db: Database, dry_run: bool = False) -> "Iterator[Step]":
     """Take over what is there, yielding a Step for each thing; none where there is nothing to do.
 
     `db`: the configuration Database to change. With `dry_run` no file is touched; let `db` be one that is
@@ -91,7 +99,7 @@ def migrate(db, dry_run=False):
         yield step
     if not dry_run:
         _show_engine()
-    for path, take in LISTS:
+    for path, take in _lists():
         if os.path.lexists(rooted(path)):
             try:
                 step = take(db, path, dry_run)
@@ -104,7 +112,7 @@ def migrate(db, dry_run=False):
                 yield step
 
 
-def _show_engine():
+def _show_engine() -> None:
     """Have our engine see the mail files while the static fragments are still there.
 
     What it finds in a file for the first time, and in no fragment, it takes for written by hand and keeps.
@@ -122,7 +130,7 @@ def _show_engine():
 # The record.
 
 
-def _normalise(db, dry_run):
+def _normalise(db: Database, dry_run: bool) -> "Optional[Step]":
     """Bring the list of rules into the form that changes write; what is no rule stays as it is."""
     found = db.get(record.KEY)
     value = "" if found is None else found.get("name")
@@ -149,7 +157,7 @@ def _normalise(db, dry_run):
     )
 
 
-def _is_normal(value):
+def _is_normal(value: str) -> bool:
     """Tell whether changes might have written `value` (str); where False, it takes a closer look."""
     try:
         if value.encode("ascii").translate(None, _PLAIN):
@@ -169,11 +177,21 @@ def _is_normal(value):
 # The lists.
 
 
-def _take_fragment(output, read):
-    """Return what takes over the static fragment of `output`, which would hide ours of the same name."""
+def _lists() -> "Iterator[Tuple[str, Take]]":
+    """Yield each list's path and what takes it over."""
+    for file in mailservers.files():
+        if file.read:
+            yield static(file.path), _take_fragment(file)
+    yield LIST, _take_list
+    yield static(qmail.SMTPROUTES), _drop_follower
+    yield static(qpsmtpd.GOODRCPTTO), _drop_follower
 
-    def take(db, path, dry_run):
-        in_force = os.path.isdir(rooted(os.path.dirname(output)))
+
+def _take_fragment(file: "MailFile") -> "Take":
+    """Return what takes over the static fragment of `file`, which would hide ours of the same name."""
+
+    def take(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
+        in_force = os.path.isdir(rooted(os.path.dirname(file.path)))
         try:
             data, found = _read(path)
             if data.startswith(b"{# jinja2"):
@@ -181,7 +199,7 @@ def _take_fragment(output, read):
                 return None
             if not data:
                 return Step(path, "is empty, and turns the fragment of the same name off", done=False)
-            told = _take(db, read(_lines(data, perl=True)), in_force)
+            told = _take(db, file.read(_lines(data, perl=True)), in_force)
             return _retire(path, data, found, told, dry_run)
         except Unreadable as error:
             text = f"{error}; left in place, it hides the fragment of the same name: {WAY_OUT}"
@@ -190,7 +208,7 @@ def _take_fragment(output, read):
     return take
 
 
-def _take_list(db, path, dry_run):
+def _take_list(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
     """Take over the list of method one. Where a fragment reads it, it stays there, and is taken once."""
     try:
         data, found = _read(path)
@@ -207,7 +225,7 @@ def _take_list(db, path, dry_run):
         return Step(path, f"{error}; left in place: {WAY_OUT}", done=False)
 
 
-def _reader(path):
+def _reader(path: str) -> str:
     """Return the path (str) of a template fragment that names the file `path`, or ""."""
     for folder in (CUSTOM, STANDARD):
         for place, _, names in os.walk(rooted(folder)):
@@ -220,7 +238,7 @@ def _reader(path):
     return ""
 
 
-def _drop_follower(db, path, dry_run):
+def _drop_follower(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
     """Take a static fragment of ours beside rcpthosts away, once the rules give all that it gives."""
     try:
         data, found = _read(path)
@@ -232,14 +250,14 @@ def _drop_follower(db, path, dry_run):
             kind = configuration.rules.kinds.get(name.lstrip("."))
             if not configuration.enabled or kind is None or (name.startswith(".") and kind != DOMAIN):
                 raise Unreadable(
-                    "line %d: %s is there without a rule that is in force" % (number, printable(line))
+                    f"line {number}: {printable(line)} is there without a rule that is in force"
                 )
         return _retire(path, data, found, "the rules give its lines now", dry_run)
     except Unreadable as error:
         return Step(path, f"{error}; left in place", done=False)
 
 
-def _read(path):
+def _read(path: str) -> "Tuple[bytes, os.stat_result]":
     """Return (content, stat result) of the list at `path`.
 
     Raises FileNotFoundError, and Unreadable for what is no plain file or cannot be read.
@@ -257,103 +275,34 @@ def _read(path):
         raise Unreadable(error.strerror) from None
 
 
-def _lines(data, perl=False):
+def _lines(data: bytes, perl: bool = False) -> "Numbered":
     """Return the (number, line) pairs of `data` (bytes) that are neither blank nor comments.
 
     `perl`: the Perl engine runs what stands between braces, even in a comment. Raises Unreadable for that.
     """
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
-    for number, line in enumerate(lines, 1):
+    texts = data.decode("utf-8", "surrogateescape").split("\n")
+    for number, line in enumerate(texts, 1):
         if perl and ("{" in line or "}" in line):
-            raise Unreadable("line %d: this is Perl code, not a list" % number)
+            raise Unreadable(f"line {number}: this is Perl code, not a list")
     return [
-        (number, line) for number, line in enumerate(lines, 1) if line.strip() and not line.startswith("#")
+        (number, line) for number, line in enumerate(texts, 1) if line.strip() and not line.startswith("#")
     ]
 
 
-def read_list(lines):
+def read_list(numbered: "Numbered") -> "Kinds":
     """Return the rules (dict name -> kind) of /etc/MXBackupDomains: a name a line, each a DOMAIN."""
     names = {}
-    for number, line in lines:
+    for number, line in numbered:
         name = line.partition("#")[0].strip()
         if name:
-            names.setdefault(_name(number, name), number)
-    return _rules(names, names)
-
-
-def read_rcpthosts(lines):
-    """Return the rules (dict name -> kind) of a fragment for qmail's rcpthosts: `d` and `.d` are a
-    DOMAIN."""
-    plain, dotted = {}, {}
-    for number, line in lines:
-        # qmail drops blanks at the end of a line, and no others (qmail-control(5)).
-        name = line.rstrip(" \t")
-        if name.startswith("."):
-            dotted.setdefault(_name(number, name[1:]), number)
-        else:
-            plain.setdefault(_name(number, name), number)
-    return _rules(plain, dotted)
-
-
-def read_check_rules(lines):
-    """Return the rules (dict name -> kind) of `allow:ALL:ALL:` lines for obtuse smtpd: `*.d` and `*@d`
-    are a DOMAIN."""
-    plain, dotted = {}, {}
-    for number, line in lines:
-        action, source, sender, recipients = (line.split(":") + [""] * 3)[:4]
-        if (
-            (action, source, sender) != ("allow", "ALL", "ALL")
-            or line.count(":") != 3
-            or not recipients.strip()
-        ):
-            raise Unreadable("line %d: %s is no line like allow:ALL:ALL:*.d *@d" % (number, printable(line)))
-        for pattern in recipients.split():
-            if not pattern.startswith(("*.", "*@")):
-                raise Unreadable("line %d: %s is neither *.NAME nor *@NAME" % (number, printable(pattern)))
-            (dotted if pattern[1] == "." else plain).setdefault(_name(number, pattern[2:]), number)
-    return _rules(plain, dotted)
-
-
-LISTS = (
-    (static(RCPTHOSTS), _take_fragment(RCPTHOSTS, read_rcpthosts)),
-    (static(QPSMTPD_RCPTHOSTS), _take_fragment(QPSMTPD_RCPTHOSTS, read_rcpthosts)),
-    (static(CHECK_RULES), _take_fragment(CHECK_RULES, read_check_rules)),
-    (LIST, _take_list),
-    (static(SMTPROUTES), _drop_follower),
-    (static(GOODRCPTTO), _drop_follower),
-)
-
-
-def _name(number, text):
-    try:
-        if text != text.strip():
-            raise RuleError(text, "begins with a blank")
-        text.encode("ascii")
-        return parse_name(text)
-    except RuleError as error:
-        raise Unreadable("line %d: %s" % (number, error))
-    except UnicodeError:
-        raise Unreadable("line %d: %s: is not ASCII" % (number, printable(text)))
-
-
-def _rules(plain, dotted):
-    """Return the rules (dict name -> kind) of names that stand alone and with a dot (dicts name -> line
-    number)."""
-    for name, number in dotted.items():
-        if name not in plain:
-            raise Unreadable(
-                "line %d: no rule is for all names below %s and not for %s itself: add %s to the list, "
-                "or take the line out" % (number, name, name, name)
-            )
-    for name in publicsuffix.among(list(dotted)):
-        raise Unreadable("line %d: %s %s" % (dotted[name], name, TOO_WIDE))
-    return {name: DOMAIN if name in dotted else HOST for name in plain}
+            names.setdefault(lines.name(number, name), number)
+    return lines.rules(names, names)
 
 
 # The change.
 
 
-def _take(db, kinds, in_force):
+def _take(db: Database, kinds: "Kinds", in_force: bool) -> str:
     """Put the rules `kinds` (dict name -> kind) into the record and say so (str).
 
     `in_force`: they are accepted now, whatever the record's status. Raises Unreadable where that would
@@ -369,19 +318,21 @@ def _take(db, kinds, in_force):
             "'mxbackup enable', or remove that rule"
         )
     try:
-        change = record.add([(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN], db)
+        new = [(name, kind) for name, kind in kinds.items() if old.get(name) != DOMAIN]
+        # The event that this is a part of writes the files.
+        done = change.carry_out(lambda db: record.add(new, db), db, signal=None).done
     except FormatError as error:
         raise Unreadable(str(error)) from None
-    told = ["rules: %d, new ones: %d" % (len(kinds), len(change.added))]
-    wider = [rule.name for rule in change.changed]
+    told = [f"rules: {len(kinds)}, new ones: {len(done.added)}"]
+    wider = [rule.name for rule in done.changed]
     wider += [name for name, kind in kinds.items() if kind == HOST and old.get(name) == DOMAIN]
     told += [f"{name} is a HOST in one and a DOMAIN in the other: a DOMAIN now" for name in wider]
-    if enabling and record.enable(db):
+    if enabling and change.carry_out(record.enable, db, signal=None).done:
         told.append("MX Backup was disabled and is enabled now, for they were in force")
     return "; ".join(told)
 
 
-def _has_status(db):
+def _has_status(db: Database) -> bool:
     found = db.get(record.KEY)
     return found is not None and bool(found.get("status"))
 
@@ -389,7 +340,7 @@ def _has_status(db):
 # What is replaced.
 
 
-def _retire(path, data, found, told, dry_run):
+def _retire(path: str, data: bytes, found: os.stat_result, told: str, dry_run: bool) -> Step:
     """Keep the list and take it away."""
     if dry_run:
         return Step(path, told + "; it would be moved to " + KEPT + path)
@@ -401,7 +352,7 @@ def _retire(path, data, found, told, dry_run):
     return Step(path, f"{told}; moved to {kept}")
 
 
-def _keep(path, data, found=None):
+def _keep(path: str, data: bytes, found: "Optional[os.stat_result]" = None) -> str:
     """Keep `data` (bytes) below KEPT under the name `path`, or that and a number; return the name (str)."""
     kept = KEPT + path
     os.makedirs(os.path.dirname(rooted(kept)), exist_ok=True)
@@ -418,7 +369,7 @@ def _keep(path, data, found=None):
             return name
 
 
-def _is_kept(path, data):
+def _is_kept(path: str, data: bytes) -> bool:
     for name in _names(KEPT + path):
         try:
             with open(rooted(name), "rb") as stream:
@@ -428,9 +379,9 @@ def _is_kept(path, data):
             return False
 
 
-def _names(path):
+def _names(path: str) -> "Iterator[str]":
     yield path
     number = 1
     while True:
-        yield "%s.%d" % (path, number)
+        yield f"{path}.{number}"
         number += 1

@@ -3,30 +3,27 @@
 import os
 
 from esmith.paths import rooted
-from mxbackup import targets
+from mxbackup import mailservers
 from mxbackup.host import engine
-from mxbackup.mailfiles import expansion
-from mxbackup.mailservers import qmail_lists as morercpthosts
+from mxbackup.mailfiles import expansion, part
 
 
-def main():
+def main() -> int:
     """Take every entry of ours out of every mail file; return 0, or 1 where one may still be in a file."""
     os.environ["MXBACKUP_WITHHOLD"] = "1"
     if not os.path.exists(rooted(engine.COMMANDS + "expand-template")):
         # The engine went first, by force, and with it what gives the host's own lines.
         clean = _are_clean()
-        with morercpthosts.Update({}, _say) as update:
-            pass
-        return 0 if clean and update.well else 1
+        return 0 if expansion.update_servers(_say) and clean else 1
     expansion.expand(_say)
     # Where an expansion fails (a broken custom fragment, say), our part is still there, and soon nothing else
     # would know it.
     return 0 if _are_clean() else 1
 
 
-def _are_clean():
-    return all([expansion.put_part(target.path, "", _say) for target in targets.applying()])
+def _are_clean() -> bool:
+    return all([part.put(file.path, "", _say) for _, file in mailservers.applying()])
 
 
-def _say(text):
+def _say(text: str) -> None:
     print(text, flush=True)

@@ -9,8 +9,8 @@ stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` en
 import os
 
 from esmith.paths import rooted
-from mxbackup.host.identity import CONTROL
 
+CONTROL = "/var/qmail/control"
 LIST = CONTROL + "/morercpthosts"
 COMPILED = CONTROL + "/morercpthosts.cdb"
 RCPTHOSTS = CONTROL + "/rcpthosts"
@@ -107,15 +107,14 @@ def keys(data):
 
 
 class Update:
-    """One update of the lists around an expansion of `rcpthosts`, one at a time on this host.
+    """One update of the lists around an expansion of `rcpthosts`, one at a time on this host: qmail's hook `update`.
 
     Entering adds to the compiled list what `rcpthosts` may then leave out; leaving takes out what it need not
-    hold any more. `kinds`: dict name -> kind in output order; `say` takes lines (str). `well` is False where
-    a list could not be written: then it, or `rcpthosts`, still holds each name.
+    hold any more. `well` is False where a list could not be written: then it, or `rcpthosts`, still holds each name.
     """
 
-    def __init__(self, kinds, say):
-        self._kinds = kinds
+    def __init__(self, wanted, say):
+        self._kinds = kinds = wanted.in_force
         self._say = say
         self._wanted = [] if is_shared() else beyond(kinds)
         self._folder = None
@@ -192,6 +191,24 @@ def _read_list():
 def ours():
     """Return the names (list of str) that updates put into the list; raises OSError."""
     return _read_list()[1]
+
+
+def pending(wanted):
+    """Yield (path, sentence) for the second list where it holds, or is to hold, names of ours: the hook `pending`."""
+    held = ours()
+    more = set(held).difference(wanted.in_force)
+    here = os.path.isdir(rooted(CONTROL)) and not is_shared() and compiler() is not None
+    later = set(beyond(wanted.in_force)).difference(compiled()) if here else ()
+    if more:
+        yield LIST, f"holds {_number(more)} of rules that are gone"
+    elif later:
+        yield LIST, f"is to get {_number(later)} beyond the first {FIRST}, compiled"
+    elif held:
+        yield LIST, ""
+
+
+def _number(names):
+    return "1 name" if len(names) == 1 else f"{len(names)} names"
 
 
 def _write(choose, kinds):

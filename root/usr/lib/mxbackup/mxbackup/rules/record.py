@@ -1,7 +1,6 @@
 """The record `mxbackup` of the configuration database: what it says, and changes to it."""
 
 from esmith.errors import FormatError
-from mxbackup.host.identity import smart_host
 from mxbackup.rules import publicsuffix
 from mxbackup.rules.rule import (
     HOST,
@@ -28,16 +27,15 @@ _parsed = (None, None)
 class Configuration:
     """What the database says: `enabled` (bool), `rules` (RuleSet), `ignored` (list of Ignored).
 
-    `smart_host` (str) is "" where mail goes out directly. `warnings` is a list of str.
+    `warnings` is a list of str.
     """
 
-    __slots__ = ("enabled", "rules", "ignored", "smart_host")
+    __slots__ = ("enabled", "rules", "ignored")
 
-    def __init__(self, enabled, rule_set, ignored, smart_host):
+    def __init__(self, enabled, rule_set, ignored):
         self.enabled = enabled
         self.rules = rule_set
         self.ignored = ignored
-        self.smart_host = smart_host
 
     @property
     def warnings(self):
@@ -59,18 +57,22 @@ class Change:
         return bool(self.added or self.changed or self.removed)
 
 
+def open_configuration(readonly=False):
+    """Return the host's configuration Database; one to write is made where there is none."""
+    from esmith.database import Database
+    return Database("configuration", readonly=readonly, create=not readonly)
+
+
 def load(db=None):
     """Return the Configuration in `db` (a configuration Database; the host's where None).
 
     Raises DatabaseError where the database cannot be read. A bad entry is never an error: it is `ignored`.
     """
     if db is None:
-        db = _open(readonly=True)
+        db = open_configuration(readonly=True)
     found = db.get(KEY)
     rule_set, ignored = parse("" if found is None else found.get("name"))
-    return Configuration(
-        found is not None and found.get("status") == ENABLED, rule_set, ignored, smart_host(db)
-    )
+    return Configuration(found is not None and found.get("status") == ENABLED, rule_set, ignored)
 
 
 def parse(value):
@@ -164,18 +166,13 @@ def disable(db=None, dry_run=False):
     return _set_status(DISABLED, db, dry_run)
 
 
-def _open(readonly=False):
-    from esmith.database import Database
-    return Database("configuration", readonly=readonly, create=not readonly)
-
-
 def _edit(edit, db, dry_run):
     """Call `edit(kinds, ignored, change)`, which returns the ignored entries to keep; write the list."""
     change = Change()
     if dry_run:
-        _list_after(edit, _open(readonly=True) if db is None else db, change)
+        _list_after(edit, open_configuration(readonly=True) if db is None else db, change)
         return change
-    db = _open() if db is None else db
+    db = open_configuration() if db is None else db
     with db.transaction():
         value = _list_after(edit, db, change)
         if change:
@@ -209,7 +206,7 @@ def _write(db, props):
 
 def _set_status(status, db, dry_run):
     if db is None:
-        db = _open(readonly=dry_run)
+        db = open_configuration(readonly=dry_run)
     if dry_run:
         found = db.get(KEY)
         return found is None or found.get("status") != status

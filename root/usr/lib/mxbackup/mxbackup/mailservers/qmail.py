@@ -1,0 +1,105 @@
+"""qmail, notqmail and mailfront: `rcpthosts` with its second list, and `smtproutes` (qmail-control(5))."""
+
+import os
+
+from esmith.paths import rooted
+from mxbackup.host import identity
+from mxbackup.mailservers import lines, qmail_lists
+from mxbackup.mailservers.qmail_lists import CONTROL, RCPTHOSTS
+from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, folder_exists
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+    from esmith.database import Database
+    from mxbackup.mailservers.shape import Wanted
+
+SMTPROUTES = CONTROL + "/smtproutes"
+# What a qmail-smtpd does without rcpthosts.
+OPEN = "takes mail for the whole world"
+
+# What a HOST gives, what a DOMAIN.
+NAMES = ("%\n", "%\n.%\n")
+# Nothing after the colon: by DNS, not by the smart host, which would send the mail straight back.
+ROUTES = ("%:\n", "%:\n.%:\n")
+
+read_names = lines.rules_of_names
+
+
+def names(wanted: "Wanted") -> str:
+    """Return the entries of `rcpthosts`: a name, and `.name` for what is below it."""
+    elsewhere = qmail_lists.compiled_names(wanted.in_force)
+    if not elsewhere:
+        return lines.text(wanted.in_force, *NAMES)
+    return "".join(
+        [
+            lines.text({name: kind}, *(("", ".%\n") if name in elsewhere else NAMES))
+            for name, kind in wanted.in_force.items()
+        ]
+    )
+
+
+def routes(wanted: "Wanted") -> str:
+    """Return the entries of `smtproutes`, where there is a smart host to keep the mail from."""
+    return lines.text(wanted.in_force, *ROUTES) if wanted.smart_host else ""
+
+
+def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Optional[Tuple[str, str]]]":
+    """Return the hook `route` of a server that reads the routes at `path` (not rooted) where `applies(path)`."""
+    read: "Tuple[object, Dict[str, str]]" = (None, {})
+
+    def route(host: str) -> "Optional[Tuple[str, str]]":
+        nonlocal read
+        if not applies(path):
+            return None
+        # What is no file, as a pipe, could keep us for ever.
+        if not os.path.isfile(rooted(path)):
+            raise Unknown(f"{rooted(path)} is no file: which way mail goes out is not known")
+        found = os.stat(rooted(path))
+        stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if read[0] != stamp:
+            with open(rooted(path), encoding="utf-8", errors="replace") as stream:
+                read = (stamp, _parse_routes(stream))
+        labels = host.split(".")
+        keys = [host] + ["." + ".".join(labels[start:]) for start in range(1, len(labels))] + [""]
+        return next((read[1][key] for key in keys if key in read[1]), ""), path
+
+    return route
+
+
+def _parse_routes(stream: "Iterator[str]") -> "Dict[str, str]":
+    """Return {name in lower case: relay}; of two lines of one name the last counts, as for qmail-remote(8)."""
+    parsed = {}
+    for line in stream:
+        name, colon, relay = line.strip().partition(":")
+        if colon and not name.startswith("#"):
+            parsed[name.lower()] = relay
+    return parsed
+
+
+def _own_names(_db: "Optional[Database]" = None) -> "List[str]":
+    return [name for control in ("me", "locals") for name in _control_lines(control)]
+
+
+def _control_lines(name: str) -> "List[str]":
+    """Return the lines of one of qmail's control files, as qmail reads it."""
+    try:
+        with open(rooted(CONTROL + "/" + name), encoding="utf-8", errors="surrogateescape") as stream:
+            return [line.rstrip() for line in stream if not line.startswith("#")]
+    except OSError:
+        return []
+
+
+SERVER = MailServer(
+    "qmail",
+    (
+        MailFile("rcpthosts", RCPTHOSTS, "qmail-smtpd", folder_exists, names, OPEN, read_names, (qmail_lists.COMPILED,)),
+        MailFile("smtproutes", SMTPROUTES, "qmail-remote", folder_exists, routes),
+    ),
+    update=qmail_lists.Update,
+    pending=qmail_lists.pending,
+    own_names=_own_names,
+    smart_host=identity.smart_host,
+    route=route_of(SMTPROUTES, folder_exists),
+)
