@@ -5,28 +5,34 @@ import sys
 
 from esmith.errors import EsmithError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
 
 class WrongUse(EsmithError):
     """What was asked for is refused and nothing was changed: the command exits 2."""
 
 
-def printable(text):
+def printable(text: str) -> str:
     r"""Return `text` (str) with what a terminal would obey shown instead, as in `\x1b` and `\n`."""
     if text.isprintable():
         return text
     # Bytes that are not UTF-8 go out as they came in.
-    return "".join(
-        c if c.isprintable() or "\udc80" <= c <= "\udcff" else c.encode("unicode_escape").decode("ascii")
-        for c in text
-    )
+    return escaped(text, lambda c: c.isprintable() or "\udc80" <= c <= "\udcff")
 
 
-def file_name(text):
+def escaped(text: str, harmless: "Callable[[str], bool]") -> str:
+    r"""Return `text` (str) with each character that is not `harmless` shown instead, as in `\x1b` and `\n`."""
+    return "".join(c if harmless(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def file_name(text: str) -> str:
     """Return the path (str) to open for the argument `text` (str, from UTF-8 in every locale)."""
     return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
-def progress(text):
+def progress(text: str) -> None:
     """Say on standard error, where that is a terminal, how far a long list is."""
     if sys.stderr.isatty():
         sys.stderr.write(f"mxbackup: {printable(text)}\n")

@@ -1,7 +1,17 @@
 """Proves a backup MX: its files, its SMTP dialogue, the domain's DNS, no loop by way of the smart host."""
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterable, List, Optional, Tuple
 
-def run(domains=None, progress=None, **options):
+    from mxbackup.check.verdict import Verdict
+
+
+def run(
+    domains: "Optional[Iterable[str]]" = None,
+    progress: "Optional[Callable[[int, int], object]]" = None,
+    **options: "Any",
+) -> "List[Verdict]":
     """Check `domains` (iterable of str; None for the host's own rules); return a list of verdict.Verdict.
 
     The first is on the server itself (kind "SERVER"), unless `parts` leaves nothing to check there; the
@@ -12,13 +22,19 @@ def run(domains=None, progress=None, **options):
     return run_and_compare(domains, progress, **options)[0]
 
 
-def run_and_compare(domains=None, progress=None, **options):
+def run_and_compare(
+    domains: "Optional[Iterable[str]]" = None,
+    progress: "Optional[Callable[[int, int], object]]" = None,
+    **options: "Any",
+) -> "Tuple[List[Verdict], List[Verdict], str]":
     """As run(), but return (verdicts, those that changed since they were stored, why not stored or "")."""
     from mxbackup.check import store
     from mxbackup.check.survey import Options, Survey
     from mxbackup.check.verdict import PARTS, SERVER
     todo = Survey(Options(domains, **options))
-    verdicts, changed, trouble = todo.run(progress), [], ""
+    verdicts: List[Verdict] = todo.run(progress)
+    changed: List[Verdict] = []
+    trouble = ""
     if todo.about_host and set(todo.options.parts) == set(PARTS):
         own = [verdict for verdict in verdicts if verdict.kind == SERVER or verdict.name in todo.own_rules]
         try:

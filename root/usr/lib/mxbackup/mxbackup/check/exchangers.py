@@ -4,47 +4,71 @@ import socket
 from collections import namedtuple
 
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
-from mxbackup.network.address import at_home, is_local, parse_address, printable
-from mxbackup.network.dns import Circle, DNSError, Nonexistent, ask
+from mxbackup.network.address import Deadline, at_home, is_local, parse_address, printable
+from mxbackup.network.dns import Answer, Circle, Directory, DNSError, Nonexistent, ask
 from mxbackup.network.smtp import PORT as SMTP_PORT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+    # MX records: preference and name of each.
+    _Records = Sequence[Tuple[int, str]]
+    # Takes level, text and perhaps remedy of a finding.
+    _Found = Callable[..., None]
+
+    class Exchanger(NamedTuple):
+        preference: int
+        name: str
+        addresses: List[str]
+        own: bool
+else:
+    Exchanger = namedtuple("Exchanger", "preference name addresses own")
+Exchanger.__doc__ = "An MX: preference (int), name (str), addresses (list of str), own (bool): this host."
 
 # A zone with more MX records than this is no honest one.
 MOST_EXCHANGERS = 10
 PORT_SECONDS = 5
 
-Exchanger = namedtuple("Exchanger", "preference name addresses own")
-Exchanger.__doc__ = "An MX: preference (int), name (str), addresses (list of str), own (bool): this host."
-
 
 class Identity:
     """Who the server under test is: its `names` and `addresses` (str); `here` if it is on this machine."""
 
-    def __init__(self, names=(), addresses=(), here=False):
+    def __init__(
+        self, names: "Iterable[str]" = (), addresses: "Iterable[str]" = (), here: bool = False,
+    ) -> None:
         self.names = [name.lower().rstrip(".") for name in names]
-        self.addresses = {parse_address(address) for address in addresses} - {None}
+        self.addresses = set(filter(None, map(parse_address, addresses)))
         self.here = here
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (self.names + sorted(map(str, self.addresses)) + ["this host"])[0]
 
-    def is_own(self, name, addresses):
+    def is_own(self, name: str, addresses: "Iterable[str]") -> bool:
         """Tell whether the host `name`, with `addresses`, is that server."""
+        return name in self.names or any(map(self._has, addresses))
+
+    def _has(self, address: str) -> bool:
+        parsed = parse_address(address)
         # A loopback address in DNS is whoever asks.
-        known = [address for address in addresses if not parse_address(address).is_loopback]
-        return name in self.names or any(
-            parse_address(address) in self.addresses or self.here and is_local(address) for address in known)
+        if parsed is None or parsed.is_loopback:
+            return False
+        return parsed in self.addresses or self.here and is_local(address)
 
 
-def check(domain, identity, directory, deadline, transcript, knock=True):
+def check(
+    domain: str, identity: Identity, directory: Directory, deadline: Deadline, transcript: "List[str]",
+    knock: bool = True,
+) -> "Tuple[List[Finding], List[Exchanger]]":
     """Look at the MX records of `domain`; return (findings, exchangers).
 
     `transcript`, a list, gets the lines that host(1) would show. `knock` tells whether to see if the primary
     answers.
     `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
     """
-    findings = []
+    findings: List[Finding] = []
 
-    def found(level, text, remedy=""):
+    def found(level: str, text: str, remedy: str = "") -> None:
         findings.append(Finding("dns", level, text, remedy))
 
     try:
@@ -90,11 +114,11 @@ def check(domain, identity, directory, deadline, transcript, knock=True):
     return findings, exchangers
 
 
-def _nonexistent(domain):
+def _nonexistent(domain: str) -> "Tuple[str, str]":
     return f"{domain} does not exist in DNS", "look at the spelling, or have it added there"
 
 
-def _as_host_shows(domain, answer):
+def _as_host_shows(domain: str, answer: Answer) -> "List[str]":
     """Return the lines (list of str) that `host -t mx` shows of an Answer."""
     if answer.rcode != "NOERROR":
         return [f"Host {domain} not found: {answer.rcode}"]
@@ -104,14 +128,17 @@ def _as_host_shows(domain, answer):
     return [printable(line) for line in alias + (lines or [f"{owner} has no MX record"])]
 
 
-def _list(records):
+def _list(records: "_Records") -> str:
     shown = ", ".join(f"{name} ({preference})" for preference, name in records[:MOST_EXCHANGERS])
     return shown + (", ..." if len(records) > MOST_EXCHANGERS else "")
 
 
-def _records(domain, directory, deadline, transcript, found):
+def _records(
+    domain: str, directory: Directory, deadline: Deadline, transcript: "List[str]", found: "_Found",
+) -> "_Records":
     """Return the MX records [(preference, name), ...] of the first name server that answers."""
-    first, trouble = None, None
+    first: Optional[Answer] = None
+    trouble: Optional[DNSError] = None
     servers = directory.of(domain, deadline)
     for server in servers:
         try:
@@ -137,7 +164,7 @@ def _records(domain, directory, deadline, transcript, found):
                         f"{server} says {_list(answer.records) or 'nothing'}",
                   "wait until the zone is the same everywhere, and look again")
     if first is None:
-        raise trouble
+        raise trouble or DNSError(f"{domain}: no name servers found for it")
     if trouble:
         found(NOTE, str(trouble), "repair or remove that name server")
     if first.rcode == "NXDOMAIN":
@@ -153,10 +180,13 @@ def _records(domain, directory, deadline, transcript, found):
         found(FAULT, f"{domain} says by a null MX that it takes no mail (RFC 7505)",
               "replace that record by MX records for the primary and, with a higher number, this host")
         return []
-    return first.records
+    records: _Records = first.records
+    return records
 
 
-def _look_up(records, identity, directory, deadline, found):
+def _look_up(
+    records: "_Records", identity: Identity, directory: Directory, deadline: Deadline, found: "_Found",
+) -> "List[Exchanger]":
     """Return the records as Exchangers, with their addresses; report those that no sender can use."""
     exchangers = []
     primary = records[0][0]
@@ -164,7 +194,7 @@ def _look_up(records, identity, directory, deadline, found):
         named = name in identity.names
         if index >= MOST_EXCHANGERS and not named:
             continue
-        addresses = []
+        addresses: List[str] = []
         if parse_address(name):
             found(FAULT, f"MX {preference} is the address {name}, where a host name must be (RFC 5321, 5.1)",
                   "give that host a name, and put the name there")
@@ -187,12 +217,12 @@ def _look_up(records, identity, directory, deadline, found):
     return exchangers
 
 
-def _knock(primary, deadline, found):
+def _knock(primary: Exchanger, deadline: Deadline, found: "_Found") -> None:
     """Tell whether the primary's port answers: a fact, as a backup is there for when it does not."""
     for address in primary.addresses[:2]:
         where = f"port {SMTP_PORT} of the primary, {primary.name} ({address}),"
         parsed = parse_address(address)
-        if at_home(address) or parsed.is_unspecified or parsed.is_multicast:
+        if at_home(address) or parsed is None or parsed.is_unspecified or parsed.is_multicast:
             found(NOTE, f"{where} cannot be reached from elsewhere", "give it a public address in DNS")
             continue
         try:

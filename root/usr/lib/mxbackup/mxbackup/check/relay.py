@@ -6,7 +6,18 @@ from ipaddress import ip_network
 
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, UNCHECKED, Finding
 from mxbackup.network import smtp
-from mxbackup.network.address import LookupFailed, at_home, parse_address
+from mxbackup.network.address import Deadline, Endpoint, LookupFailed, at_home, parse_address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+    class Courtesy(NamedTuple):
+        name: str
+        senders: List[str]
+else:
+    Courtesy = namedtuple("Courtesy", "name senders")
+Courtesy.__doc__ = """How we introduce ourselves: the HELO name, and the senders to try in turn."""
 
 # A domain that can never be anybody's (RFC 2606): to take mail for it is to relay.
 STRANGER = "evil.example"
@@ -21,9 +32,6 @@ STRANGERS = (
 WITHOUT_DOMAIN = "mxbackup-check"
 FROM_OUTSIDE = "run this check from outside: mxbackup check --server {server} {domain}"
 
-Courtesy = namedtuple("Courtesy", "name senders")
-Courtesy.__doc__ = """How we introduce ourselves: the HELO name, and the senders to try in turn."""
-
 
 class Answers:
     """What a server said to a series of recipients.
@@ -32,30 +40,41 @@ class Answers:
     failure   str: why not all were asked, or ""
     """
 
-    def __init__(self):
-        self.replies = {}
+    def __init__(self) -> None:
+        self.replies: Dict[str, smtp.Reply] = {}
         self.failure = ""
-        self.greeting = None
+        self.greeting: Optional[smtp.Reply] = None
         self.local = self.peer = self.tls = self.tls_trouble = ""
-        self.sent = None
+        self.sent: Optional[smtp.Reply] = None
 
-    def __getitem__(self, recipient):
+    def __getitem__(self, recipient: str) -> "Optional[smtp.Reply]":
         return self.replies.get(recipient)
 
+    def accepted(self, recipient: str) -> bool:
+        """Tell whether the server would take mail for `recipient`."""
+        return recipient in self.replies and self.replies[recipient].accepted
+
+    def put_off(self, recipient: str) -> bool:
+        """Tell whether the server may take mail for `recipient` later."""
+        return recipient in self.replies and self.replies[recipient].put_off
+
     @property
-    def inside(self):
+    def inside(self) -> bool:
         """Whether we talked from an address that many servers let relay: the server's own, or one near it."""
         return self.local == self.peer or at_home(self.peer) or at_home(self.local) or _same_link(self)
 
 
-def _same_link(answers):
+def _same_link(answers: Answers) -> bool:
     """Tell whether both ends are in one IPv6 /64, which is one link (RFC 4291, 2.5.4)."""
     local, peer = parse_address(answers.local), parse_address(answers.peer)
     return (local is not None and peer is not None and local.version == peer.version == 6
             and peer in ip_network((int(local) >> 64 << 64, 64)))
 
 
-def ask(server, recipients, courtesy, deadline, transcript, message=None):
+def ask(
+    server: Endpoint, recipients: "Sequence[str]", courtesy: Courtesy, deadline: Deadline,
+    transcript: "List[str]", message: "Optional[str]" = None,
+) -> Answers:
     """Ask `server` whether it would take mail for each of `recipients`; return Answers.
 
     Each is asked in a transaction of its own that is then reset, all in one connection if the server lets us:
@@ -74,7 +93,7 @@ def ask(server, recipients, courtesy, deadline, transcript, message=None):
                     reply = _transaction(dialogue, waiting[0], senders)
                     answers.replies[waiting.pop(0)] = reply
                     dialogue.command("RSET")
-                if message and answers[recipients[0]].accepted:
+                if message and answers.accepted(recipients[0]):
                     _transaction(dialogue, recipients[0], senders)
                     answers.sent = dialogue.data(message)
                 dialogue.quit()
@@ -88,7 +107,7 @@ def ask(server, recipients, courtesy, deadline, transcript, message=None):
     return answers
 
 
-def _transaction(dialogue, recipient, senders):
+def _transaction(dialogue: smtp.Dialogue, recipient: str, senders: "List[str]") -> smtp.Reply:
     """Return the Reply to `recipient` from the first of `senders` that is accepted; drop the others."""
     while True:
         reply = dialogue.mail(senders[0])
@@ -103,13 +122,15 @@ def _transaction(dialogue, recipient, senders):
         dialogue.command("RSET")
 
 
-def below(domain):
+def below(domain: str) -> str:
     """Return a name below `domain` that nobody has; always the same one, for grey lists to know it."""
     return f"x{sha256(domain.encode()).hexdigest()[:12]}.{domain}"
 
 
-def check_server(server, courtesy, deadline, transcript, outside=False, domain="DOMAIN",
-                 known_as=""):
+def check_server(
+    server: Endpoint, courtesy: Courtesy, deadline: Deadline, transcript: "List[str]",
+    outside: bool = False, domain: str = "DOMAIN", known_as: str = "",
+) -> "Tuple[List[Finding], Answers, bool]":
     """Try the counter-test for the server as a whole; return (findings, Answers, relays).
 
     `relays` tells that it takes mail for strangers, so that its taking any other proves nothing. `outside` is
@@ -119,9 +140,8 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
     recipients = [address for _, address in STRANGERS] + [WITHOUT_DOMAIN]
     answers = ask(server, recipients, courtesy, deadline, transcript)
     findings = []
-    taken = [f"{form} <{address}>" for form, address in STRANGERS
-             if answers[address] and answers[address].accepted]
-    put_off = [address for _, address in STRANGERS if answers[address] and answers[address].put_off]
+    taken = [f"{form} <{address}>" for form, address in STRANGERS if answers.accepted(address)]
+    put_off = [address for _, address in STRANGERS if answers.put_off(address)]
     if taken and answers.inside and not outside:
         findings.append(Finding(
             "smtp", UNCHECKED,
@@ -142,8 +162,7 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
     if put_off:
         findings.append(Finding("smtp", NOTE, f"it puts off <{put_off[0]}> instead of refusing it: "
                                               f"{answers[put_off[0]]}"))
-    plain = answers[WITHOUT_DOMAIN]
-    if plain and plain.accepted and not taken:
+    if answers.accepted(WITHOUT_DOMAIN) and not taken:
         # qmail's rcpthosts.c lets it through: presumably a mailbox of the server's own.
         findings.append(Finding("smtp", NOTE, f"it takes <{WITHOUT_DOMAIN}>, which has no domain, "
                                               "for a mailbox of its own"))
@@ -152,14 +171,17 @@ def check_server(server, courtesy, deadline, transcript, outside=False, domain="
     return findings, answers, bool(taken)
 
 
-def _remedy_for_failure(answers):
+def _remedy_for_failure(answers: Answers) -> str:
     if answers.greeting is None:
         return "see that it runs, that the port is right, and that your provider lets port 25 out"
     return "try again, or with --as and a sender address of yours"
 
 
-def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=False, inside=False,
-                 message=None, covered=False, remedy="", known_as=""):
+def check_domain(
+    server: Endpoint, domain: str, kind: str, courtesy: Courtesy, deadline: Deadline,
+    transcript: "List[str]", relays: bool = False, inside: bool = False, message: "Optional[str]" = None,
+    covered: bool = False, remedy: str = "", known_as: str = "",
+) -> "List[Finding]":
     """Try the how-to's test for `domain`, and the counter-tests that use its name; return findings.
 
     `kind` is "HOST", "DOMAIN" or "" where it is not known. `relays` and `inside` come from check_server.
@@ -176,9 +198,9 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
         recipients += [address for address in (stranger_below, *routed, *primarys_business)
                        if len(address) <= 254]
     answers = ask(server, recipients, courtesy, deadline, transcript, message)
-    findings = []
+    findings: List[Finding] = []
 
-    def found(level, text, remedy=""):
+    def found(level: str, text: str, remedy: str = "") -> None:
         findings.append(Finding("smtp", level, text, remedy))
 
     reply = answers[postmaster]
@@ -193,14 +215,14 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     elif reply:
         found(FAULT, f"it refuses mail for {domain}: {reply}",
               remedy)
-    if answers[stranger_below] and not (reply.refused and not kind):
-        _judge_below(found, domain, kind, answers[stranger_below], covered)
+    reply_below = answers[stranger_below]
+    if reply and reply_below and not (reply.refused and not kind):
+        _judge_below(found, domain, kind, reply_below, covered)
     for address in routed:
-        if answers[address] and answers[address].accepted:
+        if answers.accepted(address):
             found(FAULT, f"OPEN RELAY: it takes mail for <{address}>",
                   "the server must look at the part after the last @; ask who made it for a correction")
-    taken = [f"<{address}>" for address in primarys_business
-             if answers[address] and answers[address].accepted]
+    taken = [f"<{address}>" for address in primarys_business if answers.accepted(address)]
     if taken:
         found(NOTE, f"it takes {' and '.join(taken)}: what is left of the @ is the primary's business",
               "see that the primary does not relay on such addresses")
@@ -216,7 +238,9 @@ def check_domain(server, domain, kind, courtesy, deadline, transcript, relays=Fa
     return findings
 
 
-def _judge_below(found, domain, kind, reply, covered):
+def _judge_below(
+    found: "Callable[..., None]", domain: str, kind: str, reply: smtp.Reply, covered: bool,
+) -> None:
     """Judge the Reply to an address below `domain`."""
     if reply.put_off:
         found(UNCHECKED if kind == "DOMAIN" else NOTE, f"it puts off mail for names below {domain}: {reply}",

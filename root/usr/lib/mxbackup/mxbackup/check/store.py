@@ -7,12 +7,16 @@ import time
 
 from esmith import atomicfile
 from esmith.paths import rooted
-from mxbackup.check.verdict import GOOD, SERVER, Finding
+from mxbackup.check.verdict import GOOD, SERVER, Finding, Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Container, Dict, Iterable, List
 
 PATH = "/var/lib/mxbackup/verdicts.json"
 
 
-def load():
+def load() -> "Dict[str, Dict[str, Any]]":
     """Return the stored verdicts, {name: {"name", "kind", "state", "findings", "checked"}}, {} for none.
 
     `checked` is the time in seconds since 1970. The verdict on the server itself has the key "".
@@ -25,22 +29,23 @@ def load():
         return {}
 
 
-def _is_whole(verdict):
+def _is_whole(verdict: "Dict[str, Any]") -> bool:
     """Tell whether `verdict`, as the file holds it, has what is looked at in one."""
     texts = [verdict["state"]] + [
         finding[field] for finding in verdict["findings"] for field in Finding._fields]
     # No calendar goes beyond the year 9999.
-    return all(isinstance(text, str) for text in texts) and 0 <= verdict["checked"] < 253402300800
+    return all(isinstance(text, str) for text in texts) and bool(0 <= verdict["checked"] < 253402300800)
 
 
-def save(verdicts, rules):
+def save(verdicts: "Iterable[Verdict]", rules: "Container[str]") -> "List[Verdict]":
     """Store `verdicts` (list of Verdict) beside those on other `rules` (names); return those that changed.
 
     A verdict changes with its state; a first one that is good is no change. Raises OSError.
     """
     path = rooted(PATH)
     os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
-    changed, now = [], int(time.time())
+    changed: List[Verdict] = []
+    now = int(time.time())
     with open(path + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         before = load()

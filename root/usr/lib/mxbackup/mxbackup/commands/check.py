@@ -15,9 +15,14 @@ import sys
 
 from mxbackup import check
 from mxbackup.check.survey import JOBS, SECONDS, parse_sender
-from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, exit_code
+from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, Verdict, exit_code
 from mxbackup.network.address import printable
 from mxbackup.terminal import WrongUse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any, Dict, List, Optional, Sequence
 
 EXAMPLES = """\
 mxbackup check                                           every rule of this host
@@ -32,7 +37,7 @@ SENDMAIL = "/usr/sbin/sendmail"
 MAIL_SECONDS = 60
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument("domains", nargs="*", metavar="DOMAIN", help="what to check (every rule here)")
     parser.add_argument("--server", metavar="HOST[:PORT]", help="the server to test (127.0.0.1:25)")
     parser.add_argument("--nameserver", metavar="ADDRESS[:PORT]", help="ask it (each domain's own)")
@@ -58,7 +63,7 @@ def add_arguments(parser):
     parser.add_argument("--mail", metavar="ADDRESS", help="with --changes: mail them to ADDRESS as well")
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     """Check what the command line says, print the verdicts, return the exit status."""
     if options.mail is not None and not options.changes:
         raise WrongUse("--mail goes with --changes")
@@ -91,7 +96,7 @@ def run(options):
     return exit_code(verdicts)
 
 
-def report(verdict, notes=True, colours=False):
+def report(verdict: Verdict, notes: bool = True, colours: bool = False) -> "List[str]":
     """Return the lines (list of str) that tell a person of `verdict`, with its notes if `notes`."""
     word = f"{WORDS[verdict.state]:9}"
     if colours:
@@ -106,14 +111,16 @@ def report(verdict, notes=True, colours=False):
     return lines
 
 
-def summary(verdicts):
+def summary(verdicts: "Sequence[Verdict]") -> str:
     """Return the last line: how many domains are good, and how many not."""
     states = [verdict.state for verdict in verdicts if verdict.kind != SERVER]
     return (f"{len(states)} domain{'' if len(states) == 1 else 's'}: {states.count(GOOD)} good, "
             f"{states.count(FAULT)} with a fault, {states.count(UNCHECKED)} not fully checked")
 
 
-def _as_dictionary(verdicts, shown, transcripts):
+def _as_dictionary(
+    verdicts: "Sequence[Verdict]", shown: "Sequence[Verdict]", transcripts: bool,
+) -> "Dict[str, Any]":
     entries = [verdict.as_dictionary() for verdict in shown]
     if transcripts:
         for entry, verdict in zip(entries, shown):
@@ -121,13 +128,13 @@ def _as_dictionary(verdicts, shown, transcripts):
     return {"state": {0: GOOD, 1: FAULT, 2: UNCHECKED}[exit_code(verdicts)], "verdicts": entries}
 
 
-def _progress(done, total):
+def _progress(done: int, total: int) -> None:
     if total >= 10:
         sys.stderr.write(f"\r{done} of {total} domains" + ("\r\033[K" if done == total else ""))
         sys.stderr.flush()
 
 
-def _tell(changed, mail_to):
+def _tell(changed: "Sequence[Verdict]", mail_to: "Optional[str]") -> None:
     """Log each changed verdict, and mail them all to `mail_to` unless that is empty."""
     from esmith import syslog
     for verdict in changed:
@@ -138,7 +145,7 @@ def _tell(changed, mail_to):
         _mail(changed, mail_to)
 
 
-def _mail(changed, mail_to):
+def _mail(changed: "Sequence[Verdict]", mail_to: str) -> None:
     from subprocess import PIPE, Popen, TimeoutExpired
 
     from esmith.paths import rooted
@@ -146,10 +153,12 @@ def _mail(changed, mail_to):
              "Auto-Submitted: auto-generated", ""]
     for verdict in changed:
         lines += report(verdict, notes=False)
+    failure: Optional[str] = ""
     try:
         sendmail = Popen([rooted(SENDMAIL), "-i", "--", mail_to], stdin=PIPE)
         sendmail.communicate(("\n".join(lines) + "\n").encode("utf-8", "replace"), timeout=MAIL_SECONDS)
-        failure = sendmail.returncode and f"it exited with {sendmail.returncode}"
+        if sendmail.returncode:
+            failure = f"it exited with {sendmail.returncode}"
     except TimeoutExpired:
         sendmail.kill()
         sendmail.wait()

@@ -5,6 +5,12 @@ import os
 from esmith.errors import EsmithError, EventError, TemplateError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, List, Optional, Tuple
+
+    from esmith.fragments import Names
+
 COMMANDS = "/sbin/e-smith/"
 CUSTOM = "/etc/e-smith/templates-custom"
 STANDARD = "/etc/e-smith/templates"
@@ -12,7 +18,7 @@ STANDARD = "/etc/e-smith/templates"
 FRAGMENTS = ("20QandD", "20MXBackup", "61MXBackupDomains")
 
 
-def is_ours():
+def is_ours() -> bool:
     """Tell whether this host's engine is ours, to be used in this process, and not the Perl one (bool).
 
     Where there is none, as in a sandbox, it is ours.
@@ -24,7 +30,7 @@ def is_ours():
         return True
 
 
-def signal_event(name, *arguments):
+def signal_event(name: str, *arguments: str) -> int:
     """Run the event `name`; return 0, or 1 where a handler failed. Raises EventError where it cannot run."""
     if is_ours():
         from esmith import events
@@ -32,24 +38,29 @@ def signal_event(name, *arguments):
     return 1 if _run("signal-event", name, *arguments)[0] else 0
 
 
-def expand(path, names=None, say=None):
+def expand(
+    path: str, names: "Optional[Names]" = None, say: "Optional[Callable[[str], object]]" = None,
+) -> None:
     """Expand the template of `path` (str, not rooted); raises TemplateError, the output being as it was.
 
     `names`: a fragments.Names to share databases between expansions; `say` takes a line of warning (str).
     """
     if is_ours():
         from esmith import templates
-        templates.expand(path, names=names, reset=True, **({"warn": say} if say else {}))
+        if say:
+            templates.expand(path, names=names, reset=True, warn=say)
+        else:
+            templates.expand(path, names=names, reset=True)
         return
     status, errors = _run("expand-template", path)
     # The Perl command says ERROR and exits with 0.
     if status or "ERROR" in errors:
-        raise TemplateError(errors or "%s: expand-template failed with status %d" % (path, status))
+        raise TemplateError(errors or f"{path}: expand-template failed with status {status}")
     if errors and say:
         say(errors)
 
 
-def expand_all(paths, say):
+def expand_all(paths: "Iterable[str]", say: "Callable[[str], object]") -> "List[str]":
     """Expand each of `paths` (list of str); return those (list of str) that are as they were.
 
     `say` takes lines (str): `expanding PATH` before each, and what went wrong.
@@ -69,7 +80,7 @@ def expand_all(paths, say):
     return old
 
 
-def _run(command, *arguments):
+def _run(command: str, *arguments: str) -> "Tuple[int, str]":
     """Run the host's own `command`; return its exit status and what it said on stderr (int, str)."""
     import subprocess
     try:
@@ -80,13 +91,13 @@ def _run(command, *arguments):
     return ran.returncode, ran.stderr.decode("utf-8", "replace").strip()
 
 
-def hides_ours(path):
+def hides_ours(path: str) -> bool:
     """Tell whether something below templates-custom takes the place of our fragment of `path` (bool)."""
     custom = rooted(CUSTOM + path)
     return os.path.isfile(custom) or any(os.path.exists(custom + "/" + name) for name in FRAGMENTS)
 
 
-def has_other_fragments(path):
+def has_other_fragments(path: str) -> bool:
     """Tell whether the template of `path` (str, not rooted) has a fragment that is not ours (bool)."""
     for folder in [rooted(queue + path) for queue in (CUSTOM, STANDARD)]:
         try:

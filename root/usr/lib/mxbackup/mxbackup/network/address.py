@@ -8,7 +8,20 @@ from threading import Thread
 from time import monotonic
 
 from esmith.errors import EsmithError
-from mxbackup.terminal import WrongUse
+from mxbackup.terminal import WrongUse, escaped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+    from typing import List, NamedTuple, Optional, Union
+
+    IPAddress = Union[IPv4Address, IPv6Address]
+
+    class _Endpoint(NamedTuple):
+        host: str
+        port: int
+else:
+    _Endpoint = namedtuple("_Endpoint", "host port")
 
 # Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291).
 HOME_NETWORKS = tuple(map(ip_network, (
@@ -24,37 +37,38 @@ class LookupFailed(EsmithError):
 class Deadline:
     """A moment that work must not go beyond."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         """End `seconds` (float) from now."""
         self._end = monotonic() + seconds
 
-    def left(self, most=None):
+    def left(self, most: "Optional[float]" = None) -> float:
         """Return the seconds left, never below 0; not more than `most` if given."""
         left = max(0.0, self._end - monotonic())
         return left if most is None else min(left, most)
 
-    def within(self, seconds):
+    def within(self, seconds: float) -> "Deadline":
         """Return a Deadline `seconds` from now, or this one's end if that is sooner."""
         return Deadline(self.left(seconds))
 
 
-class Endpoint(namedtuple("Endpoint", "host port")):
+class Endpoint(_Endpoint):
     """A server to talk to: a name or address (str) and a port (int)."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
 
-def parse_endpoint(text, port, what):
+def parse_endpoint(text: str, port: int, what: str) -> Endpoint:
     """Return the Endpoint that `text` means: HOST, HOST:PORT, [V6] or [V6]:PORT; raise WrongUse.
 
     `port` is taken where none is given; `what` names the argument in the message.
     """
     bracketed = re.match(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]+))?$", text)
     plain = re.match(r"([A-Za-z0-9._-]+)(?::([0-9]+))?$", text)
-    if bracketed or plain:
-        host, given = (bracketed or plain).groups()
+    match = bracketed or plain
+    if match:
+        host, given = match.groups()
     elif text.count(":") > 1:
         host, given = text, None
     else:
@@ -67,23 +81,24 @@ def parse_endpoint(text, port, what):
     return Endpoint(host, port)
 
 
-def parse_address(text):
+def parse_address(text: str) -> "Optional[IPAddress]":
     """Return the IP address that `text` is, an IPv4-mapped one as IPv4, or None."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    mapped: Optional[IPv4Address] = getattr(address, "ipv4_mapped", None)
+    return mapped or address
 
 
-def at_home(address):
+def at_home(address: str) -> bool:
     """Tell whether the IP address `address` (str) is one of loopback, a link or a private network."""
-    address = parse_address(address)
-    return address is not None and any(
-        address in network for network in HOME_NETWORKS if network.version == address.version)
+    parsed = parse_address(address)
+    return parsed is not None and any(
+        parsed in network for network in HOME_NETWORKS if network.version == parsed.version)
 
 
-def is_local(address):
+def is_local(address: str) -> bool:
     """Tell whether this machine has the IP address `address` (str)."""
     parsed = parse_address(address)
     # These can be bound to, but are nobody's.
@@ -98,7 +113,7 @@ def is_local(address):
     return True
 
 
-def addresses_of(host, deadline):
+def addresses_of(host: str, deadline: Deadline) -> "List[str]":
     """Return the IP addresses (list of str) of the host name or address `host`, as this machine sees it.
 
     The C library's look-up has no time limit of its own, so it is left behind when the deadline passes.
@@ -106,11 +121,12 @@ def addresses_of(host, deadline):
     """
     if parse_address(host):
         return [host]
-    outcome = []
+    outcome: List[Union[List[str], Exception]] = []
 
-    def look_up():
+    def look_up() -> None:
         try:
-            outcome.append(socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM))
+            found = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)
+            outcome.append([str(address[0]) for _, _, _, _, address in found])
         except (OSError, UnicodeError) as error:
             outcome.append(error)
 
@@ -119,19 +135,19 @@ def addresses_of(host, deadline):
     thread.join(deadline.left())
     if not outcome:
         raise LookupFailed(f"{host}: no answer in time to the question for its address")
-    if isinstance(outcome[0], Exception):
-        reason = getattr(outcome[0], "strerror", None) or outcome[0]
+    found = outcome[0]
+    if isinstance(found, Exception):
+        reason = getattr(found, "strerror", None) or found
         raise LookupFailed(f"{host}: this machine finds no address for that name ({printable(str(reason))})")
-    return list(dict.fromkeys(found[4][0] for found in outcome[0]))
+    return list(dict.fromkeys(found))
 
 
-def printable(text, most=500):
+def printable(text: "Union[str, bytes]", most: int = 500) -> str:
     """Return `text` (str or bytes) on one line of printable ASCII, others escaped, cut after `most`.
 
     What a stranger's server says must not reach a terminal as it is.
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    text = "".join(c if " " <= c <= "~" else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-                   for c in text[:most + 1])
+    text = escaped(text[:most + 1], lambda c: " " <= c <= "~")
     return text if len(text) <= most else text[:most] + "..."

@@ -8,7 +8,23 @@ from collections import namedtuple
 
 from esmith.errors import EsmithError
 from esmith.paths import rooted
-from mxbackup.network.address import Endpoint, parse_address, printable
+from mxbackup.network.address import Deadline, Endpoint, parse_address, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+    from dns.message import Message
+    from dns.name import Name
+
+    class _Answer(NamedTuple):
+        rcode: str
+        authoritative: bool
+        # What is in it is as the type that was asked for.
+        records: List[Any]
+        alias: str
+else:
+    _Answer = namedtuple("_Answer", "rcode authoritative records alias")
 
 PORT = 53
 # Seconds for the first question, and for the second to the same name server.
@@ -34,7 +50,7 @@ class Missing(EsmithError):
     """dnspython is not installed."""
 
 
-class Answer(namedtuple("Answer", "rcode authoritative records alias")):
+class Answer(_Answer):
     """What a name server answered.
 
     rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", ...
@@ -45,18 +61,18 @@ class Answer(namedtuple("Answer", "rcode authoritative records alias")):
     """
 
 
-def require():
+def require() -> None:
     """Make dnspython importable; raise Missing."""
     try:
         from esmith import distribution
         distribution.use()
         import dns.message
         import dns.query  # noqa: F401
-    except ImportError:
-        raise Missing("the Python module dnspython is not installed")
+    except ImportError as error:
+        raise Missing("the Python module dnspython is not installed") from error
 
 
-def ask(server, name, kind, deadline):
+def ask(server: Endpoint, name: str, kind: str, deadline: Deadline) -> Answer:
     """Ask the name server `server` (Endpoint) for the records of type `kind` (str) that `name` has.
 
     Over UDP, twice, and over TCP when the answer was cut (RFC 7766). Return an Answer; raise DNSError.
@@ -82,25 +98,26 @@ def ask(server, name, kind, deadline):
             if not deadline.left():
                 break
         except OSError as error:
-            raise DNSError(f"{where}: {error.strerror or error}")
-        except EOFError:
-            raise DNSError(f"{where}: it closed the connection")
+            raise DNSError(f"{where}: {error.strerror or error}") from error
+        except EOFError as error:
+            raise DNSError(f"{where}: it closed the connection") from error
         # Nobody can say what else dnspython's versions raise on bytes that are no DNS message.
         except Exception as error:
             reason = f"{type(error).__name__}: {printable(str(error), 80)}"
-            raise DNSError(f"{where}: its answer makes no sense ({reason})")
+            raise DNSError(f"{where}: its answer makes no sense ({reason})") from error
     if response is None:
         raise DNSError(f"{where}: no answer in time")
     alias, records = _records(response, name, kind, where)
     return Answer(dns.rcode.to_text(response.rcode()), bool(response.flags & dns.flags.AA), records, alias)
 
 
-def _records(response, name, kind, where):
+def _records(response: "Message", name: str, kind: str, where: str) -> "Tuple[str, List[Any]]":
     """Return (alias, records) for `name` from the answer section, following its CNAMEs."""
     import dns.rdataclass
     import dns.rdatatype
-    owner, chain = name.lower().rstrip("."), []
-    sets = {}
+    owner = name.lower().rstrip(".")
+    chain: List[str] = []
+    sets: Dict[Tuple[str, str], List[Any]] = {}
     for rrset in response.answer:
         # In another class than the Internet's, a type means something else.
         if rrset.rdclass == dns.rdataclass.IN:
@@ -114,6 +131,7 @@ def _records(response, name, kind, where):
         if len(chain) > LONGEST_CHAIN:
             raise DNSError(f"{where}: more than {LONGEST_CHAIN} CNAME records in a row")
     found = sets.get((owner, kind), [])
+    records: List[Any]
     if kind == "MX":
         records = sorted((record.preference, _text(record.exchange)) for record in found)
     elif kind == "NS":
@@ -123,11 +141,11 @@ def _records(response, name, kind, where):
     return owner if chain else "", records
 
 
-def _text(name):
+def _text(name: "Name") -> str:
     return name.to_text(True).lower().rstrip(".")
 
 
-def resolvers():
+def resolvers() -> "List[Endpoint]":
     """Return the name servers (list of Endpoint) of this machine's resolv.conf(5)."""
     found = []
     try:
@@ -144,11 +162,11 @@ def resolvers():
 class Directory:
     """Where to ask: at `server` (Endpoint), or at each domain's own name servers where that is None."""
 
-    def __init__(self, server=None):
+    def __init__(self, server: "Optional[Endpoint]" = None) -> None:
         self.server = server
         self._resolvers = resolvers()
 
-    def of(self, domain, deadline):
+    def of(self, domain: str, deadline: Deadline) -> "List[Endpoint]":
         """Return the name servers (list of Endpoint) for `domain`; raise Nonexistent, DNSError."""
         if self.server:
             return [self.server]
@@ -164,25 +182,27 @@ class Directory:
                 break
         else:
             raise (DNSError if exists else Nonexistent)(f"{domain}: no name servers found for it")
-        found = []
+        found: List[Endpoint] = []
         for name in names[:MOST_NAME_SERVERS]:
             found += [Endpoint(address, PORT) for address in self.addresses(name, deadline)[0][:2]]
         if not found:
             raise DNSError(f"{domain}: its name servers have no address: {', '.join(names[:4])}")
         return found[:MOST_NAME_SERVERS]
 
-    def addresses(self, name, deadline):
+    def addresses(self, name: str, deadline: Deadline) -> "Tuple[List[str], str]":
         """Return the addresses (list of str) of the host `name` and the name it is a CNAME for, or "".
 
         The server given is asked first, as its zones may not be public yet; then this machine's resolvers.
         Raise DNSError.
         """
-        trouble = None
-        for ask_for in [self._ask_given] * bool(self.server) + [self._resolve]:
-            found, alias, trouble = [], "", None
+        trouble: Optional[DNSError] = None
+        for server in (self.server, None) if self.server else (None,):
+            found: List[str] = []
+            alias, trouble = "", None
             for kind in ("A", "AAAA"):
                 try:
-                    answer = ask_for(name, kind, deadline)
+                    answer = (_ask_given(server, name, kind, deadline) if server
+                              else self._resolve(name, kind, deadline))
                 except DNSError as error:
                     trouble = error
                     continue
@@ -196,15 +216,7 @@ class Directory:
             raise trouble
         return [], ""
 
-    def _ask_given(self, name, kind, deadline):
-        answer = ask(self.server, name, kind, deadline)
-        if answer.rcode not in ("NOERROR", "NXDOMAIN"):
-            raise DNSError(f"{self.server}, asked for {kind} of {name}: {answer.rcode}")
-        if answer.rcode == "NXDOMAIN" and not answer.authoritative:
-            raise DNSError(f"{self.server}: it does not know {name}")
-        return answer
-
-    def _resolve(self, name, kind, deadline):
+    def _resolve(self, name: str, kind: str, deadline: Deadline) -> Answer:
         trouble = "this machine's resolv.conf names no name server"
         for server in self._resolvers:
             try:
@@ -218,3 +230,12 @@ class Directory:
                 return answer
             trouble = f"{server}, asked for {kind} of {name}: {answer.rcode}"
         raise DNSError(trouble)
+
+
+def _ask_given(server: Endpoint, name: str, kind: str, deadline: Deadline) -> Answer:
+    answer = ask(server, name, kind, deadline)
+    if answer.rcode not in ("NOERROR", "NXDOMAIN"):
+        raise DNSError(f"{server}, asked for {kind} of {name}: {answer.rcode}")
+    if answer.rcode == "NXDOMAIN" and not answer.authoritative:
+        raise DNSError(f"{server}: it does not know {name}")
+    return answer

@@ -9,7 +9,17 @@ import time
 from collections import namedtuple
 
 from esmith.errors import EsmithError
-from mxbackup.network.address import addresses_of, printable
+from mxbackup.network.address import Deadline, Endpoint, addresses_of, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, NamedTuple, Optional, Tuple, Type, Union
+
+    class _Reply(NamedTuple):
+        code: int
+        lines: List[str]
+else:
+    _Reply = namedtuple("_Reply", "code lines")
 
 PORT = 25
 # RFC 5321, 4.5.3.1.5 allows 512 octets; servers are known to say more.
@@ -36,14 +46,22 @@ class TLSFailed(DialogueError):
     """The server offers STARTTLS, but no TLS came of it."""
 
 
-class Reply(namedtuple("Reply", "code lines")):
+class Reply(_Reply):
     """What the server answered: a code (int) and its lines (list of str, printable)."""
 
-    accepted = property(lambda self: 200 <= self.code <= 299)
-    put_off = property(lambda self: 400 <= self.code <= 499)
-    refused = property(lambda self: 500 <= self.code <= 599)
+    @property
+    def accepted(self) -> bool:
+        return 200 <= self.code <= 299
 
-    def __str__(self):
+    @property
+    def put_off(self) -> bool:
+        return 400 <= self.code <= 499
+
+    @property
+    def refused(self) -> bool:
+        return 500 <= self.code <= 599
+
+    def __str__(self) -> str:
         return printable(self.lines[-1], 200)
 
 
@@ -54,26 +72,28 @@ class Dialogue:
     gets the lines that telnet would show.
     """
 
-    def __init__(self, server, deadline, transcript=None):
+    def __init__(
+        self, server: Endpoint, deadline: Deadline, transcript: "Optional[List[str]]" = None,
+    ) -> None:
         self.server = server
         self.deadline = deadline
-        self.transcript = [] if transcript is None else transcript
+        self.transcript: List[str] = [] if transcript is None else transcript
         self.tls = ""
-        self.extensions = ()
+        self.extensions: Tuple[str, ...] = ()
         self.local = self.peer = ""
-        self._socket = None
+        self._socket: Optional[socket.socket] = None
         self._received = b""
         self._bytes = 0
 
-    def __enter__(self):
+    def __enter__(self) -> "Dialogue":
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def connect(self):
+    def connect(self) -> Reply:
         """Connect to the first of the server's addresses that answers; return its greeting (Reply)."""
-        trouble = None
+        trouble = ""
         for address in addresses_of(self.server.host, self.deadline.within(CONNECT_SECONDS))[:4]:
             self._say(f"Trying {address}...")
             try:
@@ -83,7 +103,8 @@ class Dialogue:
                 self.local, self.peer = self._socket.getsockname()[0], address
                 break
             except (OSError, OverflowError) as error:
-                trouble = "no answer" if isinstance(error, socket.timeout) else error.strerror or str(error)
+                trouble = ("no answer" if isinstance(error, socket.timeout)
+                           else getattr(error, "strerror", None) or str(error))
                 self._say(f"telnet: Unable to connect: {trouble}")
         else:
             raise DialogueError(f"{self.server}: no connection ({trouble})")
@@ -94,7 +115,7 @@ class Dialogue:
             raise DialogueError(f"{self.server}: it greets with {greeting}")
         return greeting
 
-    def hello(self, name, tls=True):
+    def hello(self, name: str, tls: bool = True) -> Reply:
         """Introduce ourselves as `name`: EHLO, STARTTLS where it is offered and `tls` is true, else HELO.
 
         Without a name, our address stands for it (RFC 5321, 4.1.4).
@@ -111,13 +132,13 @@ class Dialogue:
             raise DialogueError(f"{self.server}: it does not want to talk with {name}: {reply}")
         return reply
 
-    def _ehlo(self, name):
+    def _ehlo(self, name: str) -> Reply:
         reply = self.command("EHLO " + name)
         words = (line[4:].split() for line in reply.lines[1:])
         self.extensions = tuple(word[0].upper() for word in words if word) if reply.accepted else ()
         return reply
 
-    def _secured(self, name):
+    def _secured(self, name: str) -> "Optional[Reply]":
         """Go over to TLS and return the Reply to EHLO there, or None where the server does not want to."""
         whole = self.deadline
         # The rest is for going on without, where the server makes no end of it.
@@ -129,11 +150,11 @@ class Dialogue:
             return self._ehlo(name)
         except DialogueError as error:
             trouble = str(error).replace(f"{self.server}: ", "", 1)
-            raise TLSFailed(f"{self.server}: it offers STARTTLS, but: {trouble}")
+            raise TLSFailed(f"{self.server}: it offers STARTTLS, but: {trouble}") from error
         finally:
             self.deadline = whole
 
-    def _start_tls(self):
+    def _start_tls(self) -> None:
         try:
             import ssl
             if self._received:
@@ -142,22 +163,23 @@ class Dialogue:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-            self._socket.settimeout(max(0.001, self.deadline.left()))
-            self._socket = context.wrap_socket(self._socket)
-            self.tls = self._socket.version()
+            plain = self._connection
+            plain.settimeout(max(0.001, self.deadline.left()))
+            self._socket = secured = context.wrap_socket(plain)
+            self.tls = secured.version() or ""
         except (OSError, ValueError, ImportError) as error:
-            raise DialogueError(f"{self.server}: {printable(str(error))}")
+            raise DialogueError(f"{self.server}: {printable(str(error))}") from error
         self._say(f"({self.tls} from here on)")
 
-    def mail(self, sender):
+    def mail(self, sender: str) -> Reply:
         """Begin a message from the address `sender`, "" for none; return the Reply."""
         return self.command(f"MAIL FROM:<{sender}>")
 
-    def rcpt(self, recipient):
+    def rcpt(self, recipient: str) -> Reply:
         """Name a recipient, without angle brackets; return the Reply."""
         return self.command(f"RCPT TO:<{recipient}>")
 
-    def data(self, message):
+    def data(self, message: str) -> Reply:
         """Send the whole `message` (str, lines ended by \\n); return the last Reply."""
         reply = self.command("DATA")
         if reply.code != 354:
@@ -168,13 +190,13 @@ class Dialogue:
         self._send("".join(line + "\r\n" for line in lines))
         return self.command(".")
 
-    def command(self, line):
+    def command(self, line: str) -> Reply:
         """Send the command `line` and return its Reply; raise DialogueError, Closed."""
         self._say(line)
         self._send(line + "\r\n")
         return self._reply()
 
-    def quit(self):
+    def quit(self) -> None:
         """Take leave as is due, and close; a server that does not answer is not waited for long."""
         self.deadline = self.deadline.within(5)
         try:
@@ -183,27 +205,33 @@ class Dialogue:
             pass
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
             self._say("Connection closed by foreign host.")
 
-    def _say(self, line):
+    @property
+    def _connection(self) -> socket.socket:
+        if self._socket is None:
+            raise Closed(f"{self.server}: there is no connection")
+        return self._socket
+
+    def _say(self, line: "Union[str, bytes]") -> None:
         self.transcript.append(printable(line, LONGEST_LINE))
 
-    def _send(self, text):
+    def _send(self, text: str) -> None:
         try:
-            self._socket.settimeout(max(0.001, self.deadline.left()))
-            self._socket.sendall(text.encode("ascii"))
-        except socket.timeout:
-            raise DialogueError(f"{self.server}: it does not take what it is told in time")
+            self._connection.settimeout(max(0.001, self.deadline.left()))
+            self._connection.sendall(text.encode("ascii"))
+        except socket.timeout as error:
+            raise DialogueError(f"{self.server}: it does not take what it is told in time") from error
         except OSError as error:
-            raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})")
+            raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})") from error
 
-    def _reply(self, closing=Closed):
-        lines = []
+    def _reply(self, closing: "Type[Closed]" = Closed) -> Reply:
+        lines: List[bytes] = []
         while True:
             line = self._line()
             self._say(line)
@@ -220,7 +248,7 @@ class Dialogue:
             raise closing(f"{self.server}: it ends the connection: {reply}")
         return reply
 
-    def _line(self):
+    def _line(self) -> bytes:
         while b"\n" not in self._received:
             if len(self._received) > LONGEST_LINE:
                 raise DialogueError(f"{self.server}: a line of its answer has more than {LONGEST_LINE} bytes")
@@ -228,12 +256,12 @@ class Dialogue:
             if not left:
                 raise DialogueError(f"{self.server}: no full answer in time")
             try:
-                self._socket.settimeout(left)
-                received = self._socket.recv(4096)
+                self._connection.settimeout(left)
+                received = self._connection.recv(4096)
             except socket.timeout:
                 continue
             except OSError as error:
-                raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})")
+                raise Closed(f"{self.server}: it closed the connection ({error.strerror or error})") from error
             if not received:
                 raise Closed(f"{self.server}: it closed the connection in the middle of the dialogue")
             self._bytes += len(received)
@@ -244,7 +272,9 @@ class Dialogue:
         return line[:-1] if line.endswith(b"\r") else line
 
 
-def begin(server, name, deadline, transcript=None):
+def begin(
+    server: Endpoint, name: str, deadline: Deadline, transcript: "Optional[List[str]]" = None,
+) -> "Tuple[Dialogue, Reply, str]":
     """Connect to `server` (Endpoint), say hello as `name`; return (Dialogue, greeting, TLS trouble).
 
     A busy server is asked again after a pause; where TLS fails, we go on without, as a sending server does:

@@ -3,11 +3,15 @@
 By the `idna` package: the standard library's codec is IDNA 2003, which makes another name of `straße.de`.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 # No name that DNS can hold is longer, and the conversion of a very long one takes very long.
 _LONGEST = 1000
 
 
-def a_labels(name):
+def a_labels(name: str) -> str:
     """Return `name` (str), which is not ASCII, with A-labels (str), after the mapping of UTS 46.
 
     Raises ValueError, saying why, where it is no such name, or where the package is not there.
@@ -16,12 +20,13 @@ def a_labels(name):
         raise ValueError("is longer than 253 octets")
     idna = _package()
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
+        encoded: bytes = idna.encode(name, uts46=True)
+        return encoded.decode("ascii")
     except (ValueError, IndexError) as error:
         raise ValueError(f"is no internationalised name ({ascii(str(error))[1:-1]})") from None
 
 
-def _package():
+def _package() -> "ModuleType":
     try:
         import idna
     except ImportError:

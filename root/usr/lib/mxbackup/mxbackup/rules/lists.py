@@ -17,23 +17,39 @@ from collections import namedtuple
 from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, Rule, RuleError, parse_name
 
-HEADING = "name,kind"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-Entry = namedtuple("Entry", "source line name kind")
+    class Entry(NamedTuple):
+        source: str
+        line: Optional[int]
+        name: str
+        kind: Optional[str]
+
+    class Refusal(NamedTuple):
+        source: str
+        line: Optional[int]
+        name: Optional[str]
+        reason: str
+else:
+    Entry = namedtuple("Entry", "source line name kind")
+    Refusal = namedtuple("Refusal", "source line name reason")
 Entry.__doc__ = (
     """A rule as a list has it: `source` (str), `line` (int, or None), `name` as written, `kind` or None."""
 )
-
-Refusal = namedtuple("Refusal", "source line name reason")
 Refusal.__doc__ = """Why an entry is no rule; all str, but `line` is int or None, and `name` may be None."""
 
+HEADING = "name,kind"
 
-def read(data, source):
+
+def read(data: bytes, source: str) -> "Tuple[List[Entry], List[Refusal]]":
     """Parse `data` (bytes, text or JSON) from `source` (str, for messages); return ([Entry], [Refusal])."""
     text = data.decode("utf-8", "surrogateescape").lstrip("\ufeff")
     if text.lstrip().startswith("{"):
         return _read_json(text, source)
-    entries, refusals = [], []
+    entries: List[Entry] = []
+    refusals: List[Refusal] = []
     for number, line in enumerate(text.split("\n"), 1):
         if "#" in line:
             line = line[: line.index("#")]
@@ -41,9 +57,8 @@ def read(data, source):
         fields = line.replace(",", " ").replace(";", " ").replace('"', " ").split()
         if not fields or (not entries and ",".join(fields).lower() == HEADING):
             continue
-        name, kind = fields[0], None
-        if len(fields) == 2:
-            kind = fields[1].upper()
+        name = fields[0]
+        kind = fields[1].upper() if len(fields) == 2 else None
         if len(fields) > 2 or kind not in (None, HOST, DOMAIN):
             refusals.append(
                 Refusal(source, number, line.strip(), "is neither a name nor a name and HOST or DOMAIN")
@@ -60,7 +75,7 @@ def read(data, source):
     return entries, refusals
 
 
-def _read_json(text, source):
+def _read_json(text: str, source: str) -> "Tuple[List[Entry], List[Refusal]]":
     try:
         rules = json.loads(text, object_pairs_hook=_object)["rules"]
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
@@ -69,7 +84,7 @@ def _read_json(text, source):
         return [], [Refusal(source, line, None, "is not the JSON of 'mxbackup export --json'")]
 
 
-def _object(pairs):
+def _object(pairs: "List[Tuple[str, object]]") -> "Dict[str, object]":
     found = dict(pairs)
     if len(found) < len(pairs):
         # Of two values of one name, one would be lost in silence.
@@ -77,19 +92,21 @@ def _object(pairs):
     return found
 
 
-def _text(value):
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _kind(value):
-    if value not in (HOST, DOMAIN):
+def _kind(value: object) -> str:
+    if not isinstance(value, str) or value not in (HOST, DOMAIN):
         raise ValueError
     return value
 
 
-def resolve(entries, default=HOST, kinds=None):
+def resolve(
+    entries: "Sequence[Entry]", default: str = HOST, kinds: "Optional[Mapping[str, str]]" = None,
+) -> "Tuple[List[Rule], List[Refusal]]":
     """Check `entries` (list of Entry); return ([Rule], [Refusal]).
 
     An entry without a kind takes that of `kinds` (dict name -> kind: the rules that are there), else
@@ -102,28 +119,31 @@ def resolve(entries, default=HOST, kinds=None):
         return [], [
             refusal for entry in entries for refusal in _refusals(entry, entry.kind or default, reasons)
         ]
-    said, found, refusals = {}, {}, []
+    said: Dict[str, Entry] = {}
+    found: Dict[str, str] = {}
+    refusals: List[Refusal] = []
     for entry, (name, kind) in zip(entries, rules):
         if entry.kind is None:
             if name not in found:
                 found[name] = kinds.get(name, kind) if kinds else kind
             continue
         first = said.setdefault(name, entry)
-        found[name] = first.kind
-        if first.kind != kind:
+        if first is entry:
+            found[name] = kind
+        if found[name] != kind:
             where = f"in line {first.line}" if first.line and first.source == entry.source else "before"
             refusals.append(
                 Refusal(
                     entry.source,
                     entry.line,
                     entry.name,
-                    f"is a {kind} here and a {first.kind} {where}",
+                    f"is a {kind} here and a {found[name]} {where}",
                 )
             )
     return [Rule(name, kind) for name, kind in found.items()], refusals
 
 
-def _refusals(entry, kind, reasons):
+def _refusals(entry: Entry, kind: str, reasons: "Mapping[str, str]") -> "List[Refusal]":
     """Return the Refusal of `entry` in a list, or none; `reasons`: refused name, as given or kept -> why."""
     reason = reasons.get(entry.name) or reasons.get(_kept(entry.name))
     if reason is None or (reason == TOO_WIDE and kind == HOST):
@@ -131,23 +151,24 @@ def _refusals(entry, kind, reasons):
     return [Refusal(entry.source, entry.line, entry.name, reason)]
 
 
-def _kept(text):
+def _kept(text: str) -> str:
+    """Return the name that `text` is, as it is kept, or "" where it is none."""
     try:
         return parse_name(text)
     except RuleError:
-        return None
+        return ""
 
 
-def write_csv(rules):
+def write_csv(rules: "Iterable[Tuple[str, str]]") -> str:
     """Return the text form (str) of `rules` (iterable of Rule)."""
-    return HEADING + "\n" + "".join(["{},{}\n".format(*rule) for rule in rules])
+    return HEADING + "\n" + "".join([f"{name},{kind}\n" for name, kind in rules])
 
 
-def write_json(rules):
+def write_json(rules: "Iterable[Tuple[str, str]]") -> str:
     """Return the JSON form (str) of `rules` (iterable of Rule)."""
     return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
 
 
-def as_objects(rules):
+def as_objects(rules: "Iterable[Tuple[str, str]]") -> "List[Dict[str, str]]":
     """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`."""
     return [{"name": name, "kind": kind} for name, kind in rules]

@@ -5,6 +5,10 @@ Both sections of the list count: below `github.io` live strangers as below `co.u
 
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Optional, Sequence, Tuple
+
 LIST = "/usr/share/publicsuffix/public_suffix_list.dat"
 
 # Up to so many names it is quicker to search the text of the list than to make a set of it.
@@ -22,17 +26,17 @@ org.uk plc.uk police.uk sch.uk com.ve com.vn ac.za co.za org.za eu.com uk.com us
 blogspot.com dyndns.org github.io no-ip.org herokuapp.com cloudfront.net azurewebsites.net
 """.split()
 
-_text = None
-_source = None
+_text: "Optional[bytes]" = None
+_source = ""
 
 
-def source():
+def source() -> str:
     """Return the path (str) of the list in use, or "" where it is the built-in short one."""
     _load()
     return _source
 
 
-def warning():
+def warning() -> str:
     """Return a warning (str) where the built-in short list is in use, else ""."""
     if source():
         return ""
@@ -40,28 +44,30 @@ def warning():
             " install publicsuffix-list (on Debian: publicsuffix)")
 
 
-def _load():
+def _load() -> bytes:
     """Return the list (bytes), one rule or comment between two newlines."""
     global _text, _source
     if _text is None:
-        # The list is part of the program's surroundings, as Python is: a sandbox without one has the host's.
-        for path in (rooted(LIST), LIST):
-            try:
-                with open(path, "rb") as stream:
-                    text = b"\n" + stream.read().replace(b"\r", b"") + b"\n"
-            except OSError:
-                continue
-            # One without it is empty, cut short or no such list at all.
-            if b"\nco.uk\n" in text:
-                _text, _source = text, path
-                break
-        else:
-            _text = ("\n" + "\n".join(_SHORT_LIST) + "\n").encode()
-            _source = ""
+        _text, _source = _read()
     return _text
 
 
-def among(names):
+def _read() -> "Tuple[bytes, str]":
+    """Return the list, as _load() does, and its path, "" for the built-in short one."""
+    # The list is part of the program's surroundings, as Python is: a sandbox without one has the host's.
+    for path in (rooted(LIST), LIST):
+        try:
+            with open(path, "rb") as stream:
+                text = b"\n" + stream.read().replace(b"\r", b"") + b"\n"
+        except OSError:
+            continue
+        # One without it is empty, cut short or no such list at all.
+        if b"\nco.uk\n" in text:
+            return text, path
+    return ("\n" + "\n".join(_SHORT_LIST) + "\n").encode(), ""
+
+
+def among(names: "Sequence[str]") -> "List[str]":
     """Return those of `names` (list of str, A-labels in lower case) that are public suffixes, in their order.
 
     A name whose children are all public suffixes (`kawasaki.jp`, by the rule `*.kawasaki.jp`) counts as one.
@@ -81,7 +87,7 @@ def among(names):
     return [name for name in likely if _matches(name, listed.__contains__)]
 
 
-def _matches(name, listed):
+def _matches(name: str, listed: "Callable[[str], bool]") -> bool:
     """Apply the list's algorithm to `name`; `listed` tells whether a line (str) is in the list."""
     if "." not in name:
         return True
@@ -93,14 +99,14 @@ def _matches(name, listed):
     return False
 
 
-def _u_labels(name):
+def _u_labels(name: str) -> str:
     """Return `name` with its A-labels decoded (RFC 3492), as the list writes them."""
     if "xn--" not in name:
         return name
     return ".".join(map(_u_label, name.split(".")))
 
 
-def _u_label(label):
+def _u_label(label: str) -> str:
     if not label.startswith("xn--"):
         return label
     try:

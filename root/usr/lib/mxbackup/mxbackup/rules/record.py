@@ -5,6 +5,7 @@ from mxbackup.rules import publicsuffix
 from mxbackup.rules.rule import (
     HOST,
     KIND_OF_FLAG,
+    Ignored,
     Rule,
     RuleError,
     RuleSet,
@@ -16,12 +17,21 @@ from mxbackup.rules.rule import (
     tidy,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+
+    from esmith.database import Database
+
+    # What changes the kinds and returns the ignored entries to keep.
+    _Edit = Callable[[Dict[str, str], List[Ignored], "Change"], List[Ignored]]
+
 KEY = "mxbackup"
 TYPE = "service"
 ENABLED = "enabled"
 DISABLED = "disabled"
 
-_parsed = (None, None)
+_parsed: "Tuple[Optional[str], Tuple[RuleSet, List[Ignored]]]" = (None, (RuleSet(), []))
 
 
 class Configuration:
@@ -32,13 +42,13 @@ class Configuration:
 
     __slots__ = ("enabled", "rules", "ignored")
 
-    def __init__(self, enabled, rule_set, ignored):
+    def __init__(self, enabled: bool, rule_set: RuleSet, ignored: "List[Ignored]") -> None:
         self.enabled = enabled
         self.rules = rule_set
         self.ignored = ignored
 
     @property
-    def warnings(self):
+    def warnings(self) -> "List[str]":
         return [text for text in (publicsuffix.warning(),) if text]
 
 
@@ -50,20 +60,24 @@ class Change:
 
     __slots__ = ("added", "changed", "removed", "unchanged", "missing")
 
-    def __init__(self):
-        self.added, self.changed, self.removed, self.unchanged, self.missing = [], [], [], [], []
+    def __init__(self) -> None:
+        self.added: List[Rule] = []
+        self.changed: List[Rule] = []
+        self.removed: List[Rule] = []
+        self.unchanged: List[Rule] = []
+        self.missing: List[str] = []
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
 
 
-def open_configuration(readonly=False):
+def open_configuration(readonly: bool = False) -> "Database":
     """Return the host's configuration Database; one to write is made where there is none."""
     from esmith.database import Database
     return Database("configuration", readonly=readonly, create=not readonly)
 
 
-def load(db=None):
+def load(db: "Optional[Database]" = None) -> Configuration:
     """Return the Configuration in `db` (a configuration Database; the host's where None).
 
     Raises DatabaseError where the database cannot be read. A bad entry is never an error: it is `ignored`.
@@ -75,7 +89,7 @@ def load(db=None):
     return Configuration(found is not None and found.get("status") == ENABLED, rule_set, ignored)
 
 
-def parse(value):
+def parse(value: str) -> "Tuple[RuleSet, List[Ignored]]":
     """Return (RuleSet, list of Ignored) of the record's `name` property (str)."""
     global _parsed
     # Kept for the next caller: one process serves several targets.
@@ -84,12 +98,12 @@ def parse(value):
     return _parsed[1]
 
 
-def check(pairs):
+def check(pairs: "Iterable[Tuple[str, str]]") -> "Tuple[List[Rule], List[RuleError]]":
     """Check (text, kind) pairs as add() would; return (list of Rule, list of RuleError)."""
     return parse_pairs(pairs, publicsuffix.among)
 
 
-def add(new, db=None, dry_run=False):
+def add(new: "Iterable[Tuple[str, str]]", db: "Optional[Database]" = None, dry_run: bool = False) -> Change:
     """Add the Rules (or (name, kind) pairs) `new` in one write; a rule that is there takes the new kind.
 
     Returns a Change. Raises RuleError, with nothing changed, where one of them is refused, and DatabaseError.
@@ -97,17 +111,17 @@ def add(new, db=None, dry_run=False):
     return _merge(new, False, db, dry_run)
 
 
-def replace(new, db=None, dry_run=False):
+def replace(new: "Iterable[Tuple[str, str]]", db: "Optional[Database]" = None, dry_run: bool = False) -> Change:
     """Make the Rules `new` the only ones in one write, as add() does; ignored entries stay."""
     return _merge(new, True, db, dry_run)
 
 
-def _merge(new, alone, db, dry_run):
+def _merge(new: "Iterable[Tuple[str, str]]", alone: bool, db: "Optional[Database]", dry_run: bool) -> Change:
     accepted, errors = check(new)
     if errors:
         raise errors[0]
 
-    def edit(kinds, ignored, change):
+    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
         if alone:
             wanted = {rule.name for rule in accepted}
             for name in [name for name in kinds if name not in wanted]:
@@ -125,24 +139,24 @@ def _merge(new, alone, db, dry_run):
     return _edit(edit, db, dry_run)
 
 
-def remove(names, db=None, dry_run=False):
+def remove(names: "Iterable[str]", db: "Optional[Database]" = None, dry_run: bool = False) -> Change:
     """Remove the rules called `names` (iterable of str) in one write.
 
     An ignored entry goes by its name as it stands. Returns a Change. Raises DatabaseError.
     """
     wanted = list(names)
 
-    def edit(kinds, ignored, change):
-        gone = set()
-        asides = {}
+    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
+        gone: Set[Ignored] = set()
+        asides: Dict[str, List[Ignored]] = {}
         for entry in ignored:
             asides.setdefault(entry.name.strip(), []).append(entry)
         for text in wanted:
-            hit = asides.get(text.strip(), ())
+            hit = asides.get(text.strip(), [])
             try:
                 name = text if text in kinds else parse_name(text)
             except RuleError:
-                name = None
+                name = ""
             kind = kinds.pop(name, None)
             if kind:
                 change.removed.append(Rule(name, kind))
@@ -156,17 +170,17 @@ def remove(names, db=None, dry_run=False):
     return _edit(edit, db, dry_run)
 
 
-def enable(db=None, dry_run=False):
+def enable(db: "Optional[Database]" = None, dry_run: bool = False) -> bool:
     """Set the status to `enabled`; return True where it was not."""
     return _set_status(ENABLED, db, dry_run)
 
 
-def disable(db=None, dry_run=False):
+def disable(db: "Optional[Database]" = None, dry_run: bool = False) -> bool:
     """Set the status to `disabled`; return True where it was not."""
     return _set_status(DISABLED, db, dry_run)
 
 
-def _edit(edit, db, dry_run):
+def _edit(edit: "_Edit", db: "Optional[Database]", dry_run: bool) -> Change:
     """Call `edit(kinds, ignored, change)`, which returns the ignored entries to keep; write the list."""
     change = Change()
     if dry_run:
@@ -175,12 +189,13 @@ def _edit(edit, db, dry_run):
     db = open_configuration() if db is None else db
     with db.transaction():
         value = _list_after(edit, db, change)
-        if change:
+        if value is not None:
             _write(db, {"name": value})
     return change
 
 
-def _list_after(edit, db, change):
+def _list_after(edit: "_Edit", db: "Database", change: Change) -> "Optional[str]":
+    """Return the list to write, or None where nothing changed."""
     found = db.get(KEY)
     rule_set, ignored = parse("" if found is None else found.get("name"))
     kinds = dict(rule_set.kinds)
@@ -190,12 +205,13 @@ def _list_after(edit, db, change):
     # Such a value can be read, but not written (esmith.database), and no change may lose an entry.
     stuck = [printable(entry.name) for entry in kept if "|" in entry.name + entry.flag]
     if stuck:
-        raise FormatError("the record {} holds what a database cannot hold; nothing was changed. Take it out "
-                          "first: mxbackup remove '{}'".format(KEY, "' '".join(stuck)))
+        names = "' '".join(stuck)
+        raise FormatError(f"the record {KEY} holds what a database cannot hold; nothing was changed. Take it out "
+                          f"first: mxbackup remove '{names}'")
     return format_list(RuleSet(kinds).kinds.items(), kept)
 
 
-def _write(db, props):
+def _write(db: "Database", props: "Dict[str, str]") -> None:
     found = db.get(KEY)
     if found is None:
         db.create(KEY, TYPE, dict({"name": "", "status": ENABLED}, **props))
@@ -204,7 +220,7 @@ def _write(db, props):
         found.merge(props if found.get("status") else dict({"status": ENABLED}, **props))
 
 
-def _set_status(status, db, dry_run):
+def _set_status(status: str, db: "Optional[Database]", dry_run: bool) -> bool:
     if db is None:
         db = open_configuration(readonly=dry_run)
     if dry_run:

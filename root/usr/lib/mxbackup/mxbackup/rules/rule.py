@@ -5,6 +5,15 @@ A rule is a HOST (that name alone) or a DOMAIN (the name and everything below it
 
 from mxbackup.rules import idn
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
+
+    _Two = Tuple[str, str]
+    _Three = Tuple[str, str, str]
+else:
+    _Two = _Three = tuple
+
 HOST = "HOST"
 DOMAIN = "DOMAIN"
 KIND_OF_FLAG = {"0": HOST, "1": DOMAIN}
@@ -19,30 +28,31 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 class RuleError(ValueError):
     """A rule is refused; `name` is what was given, `reason` says why (both str)."""
 
-    def __init__(self, name, reason):
-        ValueError.__init__(self, "{}: {}".format(printable(name) or "''", reason))
+    def __init__(self, name: str, reason: str) -> None:
+        shown = printable(name) or "''"
+        ValueError.__init__(self, f"{shown}: {reason}")
         self.name = name
         self.reason = reason
 
 
-class Rule(tuple):
+class Rule(_Two):
     """One rule: `name` (str, an A-label host name in lower case) and `kind` (HOST or DOMAIN)."""
 
     __slots__ = ()
 
-    def __new__(cls, name, kind=HOST):
+    def __new__(cls, name: str, kind: str = HOST) -> "Rule":
         return tuple.__new__(cls, (name, kind))
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self[0]
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         return self[1]
 
-    def __repr__(self):
-        return "Rule({!r}, {!r})".format(*self)
+    def __repr__(self) -> str:
+        return f"Rule({self[0]!r}, {self[1]!r})"
 
 
 class RuleSet:
@@ -51,68 +61,66 @@ class RuleSet:
     # One dict, no object for each rule: a hundred thousand of them must cost little.
     __slots__ = ("kinds",)
 
-    def __init__(self, kinds=()):
+    def __init__(self, kinds: "Union[Mapping[str, str], Iterable[Tuple[str, str]]]" = ()) -> None:
         """`kinds`: a dict or pairs (name, kind) of names that parse_name() returned; a later pair wins."""
         kinds = dict(kinds)
         names = list(kinds)
         ordered = sorted(names, key=order)
         self.kinds = kinds if ordered == names else {name: kinds[name] for name in ordered}
 
-    def __iter__(self):
+    def __iter__(self) -> "Iterator[Rule]":
         return (Rule(name, kind) for name, kind in self.kinds.items())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.kinds)
 
-    def __contains__(self, rule):
+    def __contains__(self, rule: "Union[Tuple[str, str], str]") -> bool:
         """`rule`: a Rule, or a name (str)."""
         if isinstance(rule, tuple):
             return self.kinds.get(rule[0]) == rule[1]
         return rule in self.kinds
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, RuleSet) and self.kinds == other.kinds
 
-    __hash__ = None
-
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"RuleSet({list(self.kinds.items())!r})"
 
 
-class Ignored(tuple):
+class Ignored(_Three):
     """An entry of the list that is no rule: `name` and `flag` as they stand there, `reason` (all str)."""
 
     __slots__ = ()
 
-    def __new__(cls, name, flag, reason):
+    def __new__(cls, name: str, flag: str, reason: str) -> "Ignored":
         return tuple.__new__(cls, (name, flag, reason))
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self[0]
 
     @property
-    def flag(self):
+    def flag(self) -> str:
         return self[1]
 
     @property
-    def reason(self):
+    def reason(self) -> str:
         return self[2]
 
 
-def order(name):
+def order(name: str) -> str:
     """Return the sort key (str) of `name`: its labels from the right, `mail.bar.org` as org, bar, mail."""
     # NUL sorts below every octet of a label, so a shorter label comes first, as in a tuple of labels.
     return "\0".join(name.split(".")[::-1])
 
 
-def printable(text):
+def printable(text: str) -> str:
     """Return `text` (str, perhaps with escaped bytes) fit for one line of a message."""
     shown = text if text.isprintable() else ascii(text)[1:-1]
     return shown if len(shown) <= 300 else shown[:297] + "..."
 
 
-def fault(names):
+def fault(names: "Sequence[str]") -> "Optional[str]":
     """Say what is wrong among `names` (list of str), or None where all are host names.
 
     A host name here has the syntax of RFC 1035 2.3.1 and RFC 1123 2.1, at least two labels of at most 63
@@ -132,7 +140,7 @@ def fault(names):
         return "has an empty label"
     if b",-" in text or b".-" in text or b"-." in text or b"-," in text:
         return "a label begins or ends with a hyphen"
-    if not all(["." in name for name in names]):
+    if [name for name in names if "." not in name]:
         return "a host name has at least two labels, as in smithnet.com"
     longest = max(map(len, names))
     if longest > 253:
@@ -146,7 +154,7 @@ def fault(names):
     return None
 
 
-def faulty(names):
+def faulty(names: "Sequence[str]") -> "Set[str]":
     """Return the set of those in the list `names` that are no host names as fault() defines them."""
     if fault(names) is None:
         return set()
@@ -156,7 +164,7 @@ def faulty(names):
     return set().union(*(faulty(names[i:i + step]) for i in range(0, len(names), step)))
 
 
-def parse_name(text):
+def parse_name(text: str) -> str:
     """Return the host name `text` (str) in the form that is kept: lower case, A-labels, no final dot.
 
     Raises RuleError.
@@ -176,20 +184,23 @@ def parse_name(text):
     return name
 
 
-def tidy(text):
+def tidy(text: str) -> str:
     """Return `text` (str) without what surrounds a name: blanks, a final dot, upper case."""
     name = text.strip(" \t").lower()
     return name[:-1] if name.endswith(".") else name
 
 
-def parse_pairs(pairs, public_suffixes):
+def parse_pairs(
+    pairs: "Iterable[Tuple[str, str]]", public_suffixes: "Callable[[List[str]], Iterable[str]]",
+) -> "Tuple[List[Rule], List[RuleError]]":
     """Check many rules at once; return (list of Rule in the order given, list of RuleError).
 
     `pairs`: (text, kind) each; `public_suffixes` as for parse_list().
     """
     pairs = list(pairs)
     unclean = faulty([text for text, _ in pairs])
-    found, errors = [], []
+    found: List[Rule] = []
+    errors: List[RuleError] = []
     for text, kind in pairs:
         if text in unclean:
             try:
@@ -205,7 +216,9 @@ def parse_pairs(pairs, public_suffixes):
     return found, errors
 
 
-def parse_list(value, public_suffixes):
+def parse_list(
+    value: str, public_suffixes: "Callable[[List[str]], Iterable[str]]",
+) -> "Tuple[RuleSet, List[Ignored]]":
     """Parse the flat list `value` (str) of NAME,FLAG; return (RuleSet, list of Ignored). It never raises.
 
     `public_suffixes`: a function that returns those of a list of names that are public suffixes, as
@@ -216,10 +229,10 @@ def parse_list(value, public_suffixes):
         # A last name without a flag; after a final comma, or in an empty list, there is not even a name.
         parts = parts + [""] if parts[-1].strip(" \t") else parts[:-1]
     names, flags = parts[::2], parts[1::2]
-    ignored = []
+    ignored: List[Ignored] = []
+    written: Dict[str, str] = {}
     if fault(names) is None and set(flags) <= {"0", "1"}:
         kinds = dict(zip(names, map(KIND_OF_FLAG.__getitem__, flags)))
-        written = {}
     else:
         kinds, written = _read_each(names, flags, ignored)
     domains = [name for name, kind in kinds.items() if kind == DOMAIN]
@@ -229,22 +242,26 @@ def parse_list(value, public_suffixes):
     return RuleSet(kinds), ignored
 
 
-def _read_each(names, flags, ignored):
+def _read_each(
+    names: "List[str]", flags: "List[str]", ignored: "List[Ignored]",
+) -> "Tuple[Dict[str, str], Dict[str, str]]":
     """Return the dicts name -> kind and name -> name as written; append what is no rule to `ignored`."""
-    kinds, written, bad = {}, {}, {}
+    kinds: Dict[str, str] = {}
+    written: Dict[str, str] = {}
+    bad: Dict[str, Ignored] = {}
     unclean = faulty(names)
     for given, flag in zip(names, flags):
         if not (given.strip(" \t") or flag.strip(" \t")):
             continue
         kind = KIND_OF_FLAG.get(flag.strip(" \t") or "0")
         name = given
-        reason = None if kind else f"its flag is {printable(flag)}, neither 0 (HOST) nor 1 (DOMAIN)"
+        reason = "" if kind else f"its flag is {printable(flag)}, neither 0 (HOST) nor 1 (DOMAIN)"
         if given in unclean:
             try:
                 name = parse_name(given)
             except RuleError as error:
                 reason = error.reason
-        if reason:
+        if reason or not kind:
             bad[given] = Ignored(given, flag, reason)
         else:
             kinds[name] = kind
@@ -253,7 +270,7 @@ def _read_each(names, flags, ignored):
     return kinds, written
 
 
-def format_list(rules, ignored=()):
+def format_list(rules: "Iterable[Tuple[str, str]]", ignored: "Iterable[Ignored]" = ()) -> str:
     """Return the flat list (str) of `rules` (RuleSet or Rules), after the `ignored` entries as they stood."""
     # The list ends with a rule where there is one: no value may end in a backslash.
     entries = [f"{entry[0]},{entry[1]}" for entry in ignored]
