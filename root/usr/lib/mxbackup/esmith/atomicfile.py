@@ -193,24 +193,9 @@ class Replacement:
                 pass
 
 
-def _exchange(path, other):
-    """Exchange two files at once, by renameat2(2); False where the system or the file system cannot."""
-    import ctypes
-
-    try:
-        renameat2 = ctypes.CDLL(None).renameat2
-    except AttributeError:
-        return False
-    return renameat2(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
-
-
 def temporary_name(path):
     """A name beside the file `path` (str) for something locked and short-lived; replace() cleans it up."""
     return os.path.join(os.path.dirname(path) or ".", _prefix(path) + os.urandom(6).hex() + _SUFFIX)
-
-
-def _prefix(path):
-    return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."
 
 
 def names(path, fd):
@@ -230,3 +215,18 @@ def replace(path, data, mode=None, uid=None, gid=None):
     """
     with Replacement(path, [data], mode, uid, gid) as replacement:
         replacement.commit()
+
+
+def _exchange(path, other):
+    """Exchange two files at once, by renameat2(2); False where the system or the file system cannot."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    return renameat2(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
+
+
+def _prefix(path):
+    return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."

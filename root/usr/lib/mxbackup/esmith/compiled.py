@@ -68,6 +68,59 @@ class Empty:
         return 0
 
 
+class Fragment:
+    """A compiled fragment: `pieces` runs it, `line` tells its line from a traceback."""
+
+    def __init__(self, simple, lines, code):
+        self._simple = simple
+        self._lines = lines
+        self._code = code
+
+    def pieces(self, names):
+        """Return a generator of str, what the fragment gives; `names` is a fragments.Names."""
+        if not self._simple:
+            return _jinja2_pieces(self._code, names)
+        environment = _Environment()
+        space = {
+            "environment": environment,
+            "missing": _MISSING,
+            "Undefined": Empty,
+            "to_string": str,
+            "str_join": _join,
+            "unicode_join": _join,
+        }
+        exec(self._code, space)
+        return space["root"](_Context(names))
+
+    def line(self, traceback):
+        """Return the number of the fragment's line that `traceback` went through last, else 1."""
+        number = 1
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename == _CODE_NAME:
+                # Before the first line's code are Jinja2's stand-ins for unknown filters: they tell nothing.
+                found = [line for line, code_line in self._lines if code_line <= traceback.tb_lineno]
+                number = found[-1] if found else number
+            traceback = traceback.tb_next
+        return number
+
+
+def load(path, text, keep=True):
+    """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where
+    it is there.
+
+    Without `keep`, what is not in the cache is not put there. Raises TemplateError, naming the file and
+    line, where Jinja2 refuses the text.
+    """
+    # Two fragments of one name here do no harm: each finds the other's text, and is compiled again.
+    name = f"{crc32(os.fsencode(path)):08x}"
+    kept = _kept(name, text)
+    if kept is None:
+        kept = _compile(path, text)
+        if keep:
+            _keep(name, text, kept)
+    return Fragment(*kept)
+
+
 _MISSING = object()
 
 
@@ -122,59 +175,6 @@ class _Context:
 
 def _join(things):
     return "".join(map(str, things))
-
-
-class Fragment:
-    """A compiled fragment: `pieces` runs it, `line` tells its line from a traceback."""
-
-    def __init__(self, simple, lines, code):
-        self._simple = simple
-        self._lines = lines
-        self._code = code
-
-    def pieces(self, names):
-        """Return a generator of str, what the fragment gives; `names` is a fragments.Names."""
-        if not self._simple:
-            return _jinja2_pieces(self._code, names)
-        environment = _Environment()
-        space = {
-            "environment": environment,
-            "missing": _MISSING,
-            "Undefined": Empty,
-            "to_string": str,
-            "str_join": _join,
-            "unicode_join": _join,
-        }
-        exec(self._code, space)
-        return space["root"](_Context(names))
-
-    def line(self, traceback):
-        """Return the number of the fragment's line that `traceback` went through last, else 1."""
-        number = 1
-        while traceback is not None:
-            if traceback.tb_frame.f_code.co_filename == _CODE_NAME:
-                # Before the first line's code are Jinja2's stand-ins for unknown filters: they tell nothing.
-                found = [line for line, code_line in self._lines if code_line <= traceback.tb_lineno]
-                number = found[-1] if found else number
-            traceback = traceback.tb_next
-        return number
-
-
-def load(path, text, keep=True):
-    """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where
-    it is there.
-
-    Without `keep`, what is not in the cache is not put there. Raises TemplateError, naming the file and
-    line, where Jinja2 refuses the text.
-    """
-    # Two fragments of one name here do no harm: each finds the other's text, and is compiled again.
-    name = f"{crc32(os.fsencode(path)):08x}"
-    kept = _kept(name, text)
-    if kept is None:
-        kept = _compile(path, text)
-        if keep:
-            _keep(name, text, kept)
-    return Fragment(*kept)
 
 
 def _environment():
@@ -251,11 +251,13 @@ def _is_simple(tree, jinja2_names):
             plain.add(node.value)
         elif isinstance(node, ast.FunctionDef) and node.name == "root":
             plain.update(node.args.defaults)
-        elif isinstance(node, ast.FunctionDef) and node.name.startswith("block_"):
+        elif (isinstance(node, ast.FunctionDef) and node.name.startswith("block_")) or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "resolve"
+            and ast.literal_eval(node.args[0]) in jinja2_names
+        ):
             return False
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "resolve":
-            if ast.literal_eval(node.args[0]) in jinja2_names:
-                return False
     for node in ast.walk(tree):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node in plain:
             continue

@@ -267,7 +267,7 @@ class Database:
         try:
             os.chown(self.path, uid, gid)
         except OSError as error:
-            raise self._failure("cannot be given to root:admin", error)
+            raise self._failure("cannot be given to root:admin", error) from error
 
     def _record(self, stored, raw):
         return None if raw is None else Record(self, decode(stored), raw)
@@ -303,7 +303,7 @@ class Database:
                 try:
                     lock = Lock(self.path)
                 except OSError as error:
-                    raise self._failure("cannot be locked", error)
+                    raise self._failure("cannot be locked", error) from error
             try:
                 done, befores, edits = self._write_locked(lock, changes, create, again=result is not None)
                 kept = lock.held()
@@ -349,7 +349,7 @@ class Database:
                 if not replacement.commit(right if lock.shared and identity is not None else None):
                     return None, befores, {}
         except OSError as error:
-            raise self._failure("cannot be written", error)
+            raise self._failure("cannot be written", error) from error
         return done, befores, edits
 
     def _log(self, befores, edits):
@@ -374,10 +374,10 @@ class Database:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError as error:
             if not os.path.isdir(os.path.dirname(self.path)):
-                raise self._failure("cannot be read", error)
+                raise self._failure("cannot be read", error) from error
             return b"", None
         except OSError as error:
-            raise self._failure("cannot be read", error)
+            raise self._failure("cannot be read", error) from error
         try:
             status = os.fstat(fd)
             if not S_ISREG(status.st_mode):
@@ -390,7 +390,7 @@ class Database:
                     break
                 lines += more
         except OSError as error:
-            raise self._failure("cannot be read", error)
+            raise self._failure("cannot be read", error) from error
         finally:
             os.close(fd)
         return lines if lines.endswith(b"\n") or not lines else lines + b"\n", _token(status)
@@ -417,7 +417,7 @@ class _Transaction:
         try:
             self._lock = Lock(database.path)
         except OSError as error:
-            raise database._failure("cannot be locked", error)
+            raise database._failure("cannot be locked", error) from error
         try:
             database.reload()
         except BaseException:

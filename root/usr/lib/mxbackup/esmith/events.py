@@ -53,7 +53,7 @@ def signal(event, *arguments):
     while descriptor <= 2:
         descriptor = os.open(os.devnull, os.O_RDWR)
     os.close(descriptor)
-    syslog.log("Processing event: {} {}".format(event, " ".join(arguments)))
+    syslog.log(f"Processing event: {event} {' '.join(arguments)}")
     failed = 0
     for name, path in found:
         if path in STANDARD_ACTIONS:
@@ -66,42 +66,16 @@ def signal(event, *arguments):
             syslog.log("Skipping non-executable event handler: " + path)
             continue
         start = time.time()
-        if run:
-            status = _in_process(run, event)
-        else:
-            status = handler.run(rooted(path), [event, *arguments], syslog.log)
+        status = _in_process(run, event) if run else handler.run(rooted(path), [event, *arguments], syslog.log)
         end = time.time()
-        line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
-            os.path.basename(path), event, _stamp(start), _stamp(end), end - start
-        )
+        program = os.path.basename(path)
+        line = f"{program}=action|Event|{event}|Action|{program}"
+        line += f"|Start|{_stamp(start)}|End|{_stamp(end)}|Elapsed|{end - start:.6f}"
         syslog.log(line + (f"|Status|{status}" if status else ""))
         if status:
             failed = 1
             print(f"{event}: {name} failed: {_outcome(status)}", file=sys.stderr)
     return failed
-
-
-def _outcome(status):
-    """Return in words how a process of the wait status `status` ended."""
-    if os.WIFSIGNALED(status):
-        return f"killed by signal {os.WTERMSIG(status)}"
-    return f"exit status {os.WEXITSTATUS(status)}"
-
-
-def _stamp(moment):
-    return f"{int(moment)} {int(moment % 1 * 1000000)}"
-
-
-def _in_process(run, event):
-    """Return the wait status that the standard action `run` would have as a process of its own."""
-    try:
-        return 0 if run(event, syslog.log) else 256
-    except EsmithError as error:
-        syslog.log(f"ERROR: {error}")
-    except Exception as error:
-        # Whatever it is, the other handlers are still to run.
-        syslog.log(f"ERROR: {type(error).__name__}: {error}")
-    return 256
 
 
 def expand_templates(event, say):
@@ -123,8 +97,9 @@ def expand_templates(event, say):
             say(f"ERROR: {error}")
             old.append(path)
     if old:
-        say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
-        print("not expanded, and as old as they were: " + " ".join(old), file=sys.stderr)
+        told = "not expanded, and as old as they were: " + " ".join(old)
+        say(f"ERROR: {told}")
+        print(told, file=sys.stderr)
     return not old
 
 
@@ -137,13 +112,6 @@ def templates_of(event):
             found.append(os.path.join(folder, name)[len(top) :])
     # The Perl engine takes them as the folder gives them; backwards is the order that was recorded.
     return sorted(found, key=os.fsencode, reverse=True)
-
-
-def _services_of(event):
-    """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
-    folder = rooted(f"{EVENTS}/{event}/services2adjust")
-    names = sorted(os.listdir(folder), key=os.fsencode)
-    return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
 
 
 def adjust_services(event, say):
@@ -183,18 +151,6 @@ def action(run, argv):
         return 1
 
 
-def _print(line):
-    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stdout.flush()
-
-
-# Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
-STANDARD_ACTIONS = {
-    ACTIONS + "/generic_template_expand": expand_templates,
-    ACTIONS + "/adjust-services": adjust_services,
-}
-
-
 def plan(event, *arguments):
     """Return what signal() would do (list of str): each handler, template and service, in order."""
     from esmith import services
@@ -207,9 +163,50 @@ def plan(event, *arguments):
         elif path == ACTIONS + "/adjust-services":
             lines.append(name)
             for service, place in _services_of(event):
-                lines.append("    adjust {}: {}".format(service, " ".join(services.actions(place))))
+                lines.append(f"    adjust {service}: {' '.join(services.actions(place))}")
         elif os.access(rooted(path), os.X_OK):
             lines.append(" ".join([name, event, *arguments]))
         else:
             lines.append(f"{name} (skipped: not executable)")
     return lines
+
+
+# Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
+STANDARD_ACTIONS = {
+    ACTIONS + "/generic_template_expand": expand_templates,
+    ACTIONS + "/adjust-services": adjust_services,
+}
+
+
+def _outcome(status):
+    """Return in words how a process of the wait status `status` ended."""
+    if os.WIFSIGNALED(status):
+        return f"killed by signal {os.WTERMSIG(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"
+
+
+def _stamp(moment):
+    return f"{int(moment)} {int(moment % 1 * 1000000)}"
+
+
+def _in_process(run, event):
+    """Return the wait status that the standard action `run` would have as a process of its own."""
+    try:
+        return 0 if run(event, syslog.log) else 256
+    except EsmithError as error:
+        syslog.log(f"ERROR: {error}")
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other handlers are still to run
+        syslog.log(f"ERROR: {type(error).__name__}: {error}")
+    return 256
+
+
+def _services_of(event):
+    """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
+    folder = rooted(f"{EVENTS}/{event}/services2adjust")
+    names = sorted(os.listdir(folder), key=os.fsencode)
+    return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
+
+
+def _print(line):
+    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.flush()

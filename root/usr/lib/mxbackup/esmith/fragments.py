@@ -33,16 +33,12 @@ def time_limit():
     return seconds if 0 < seconds < 1e6 else TIME_LIMIT
 
 
-class _TimeUp(BaseException):
-    """Raised within a fragment that takes too long; no `except Exception` there can hold it up."""
-
-
 def one_line(value, key, what):
     """Return `value` (str); TemplateError, naming the record `key` and the property, if it has a newline."""
     if "\n" in value:
         raise TemplateError(
             f"the database value {key}: {what} holds a newline, which would become a second line of the output; "
-            f"correct it, or let the fragment ask for its lines(\"{what}\")"
+            f'correct it, or let the fragment ask for its lines("{what}")'
         )
     return value
 
@@ -140,15 +136,6 @@ class DatabaseView:
         return one_line(self._database.value(key), key, "type")
 
 
-def _itself(value):
-    """Return the database or record behind a view, for Python code; anything else as it is."""
-    if isinstance(value, DatabaseView):
-        return value._database
-    if isinstance(value, RecordView):
-        return value._record
-    return value
-
-
 class UsedModule:
     """A Python module in a fragment's hands: its functions get databases and records, not views."""
 
@@ -207,6 +194,42 @@ class Names:
         return missing if record is None else RecordView(record)
 
 
+def read(path):
+    """Return the bytes of the fragment at `path` (str). Raises TemplateError."""
+    try:
+        with open(path, "rb") as fragment:
+            return fragment.read()
+    except OSError as error:
+        raise TemplateError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def render(path, names):
+    """Return what the fragment at `path` (str) gives (bytes); `names` is a Names.
+
+    Raises TemplateError, naming the fragment and the line.
+    """
+    text = read(path)
+    if text.startswith(MARK):
+        return _run(path, text, names)
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if b"{" in line or b"}" in line:
+            raise TemplateError(
+                f"{path} line {number}: this is a Perl fragment, for it has a brace and its first line does not "
+                f"start with '{MARK.decode()}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the "
+                "same name below /etc/e-smith/templates-custom"
+            )
+    return text
+
+
+def _itself(value):
+    """Return the database or record behind a view, for Python code; anything else as it is."""
+    if isinstance(value, DatabaseView):
+        return value._database
+    if isinstance(value, RecordView):
+        return value._record
+    return value
+
+
 def _identity(database):
     """Return what changes whenever the database's file is written: a writer always makes a new file."""
     try:
@@ -228,31 +251,8 @@ def _use(name):
         return UsedModule(import_module(name))
 
 
-def read(path):
-    """Return the bytes of the fragment at `path` (str). Raises TemplateError."""
-    try:
-        with open(path, "rb") as fragment:
-            return fragment.read()
-    except OSError as error:
-        raise TemplateError(f"{path}: cannot be read: {error.strerror}") from None
-
-
-def render(path, names):
-    """Return what the fragment at `path` (str) gives (bytes); `names` is a Names.
-
-    Raises TemplateError, naming the fragment and the line.
-    """
-    text = read(path)
-    if text.startswith(MARK):
-        return _run(path, text, names)
-    for number, line in enumerate(text.split(b"\n"), 1):
-        if b"{" in line or b"}" in line:
-            raise TemplateError(
-                f"{path} line {number}: this is a Perl fragment, for it has a brace and its first line does not start "
-                f"with '{MARK.decode()}'; Perl is not run here. Rewrite it as Jinja2, or hide it by one of the same name "
-                "below /etc/e-smith/templates-custom"
-            )
-    return text
+class _TimeUp(BaseException):
+    """Raised within a fragment that takes too long; no `except Exception` there can hold it up."""
 
 
 class _Clock:
@@ -320,4 +320,5 @@ def _reason(error):
         if os.path.isabs(source) and source not in (__file__, compiled.__file__):
             where = f" (in {source} line {traceback.tb_lineno})"
         traceback = traceback.tb_next
-    return "{}{}{}".format(type(error).__name__, ": " + reason if reason else "", where)
+    name = type(error).__name__
+    return f"{name}: {reason}{where}" if reason else name + where

@@ -64,7 +64,7 @@ def _interpret(path, arguments, source):
         elif not isinstance(status, int):
             sys.stderr.write(f"{status}\n")
             status = 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # this is the interpreter's outermost frame
         sys.excepthook(*sys.exc_info())
     finally:
         if "threading" in sys.modules:

@@ -50,6 +50,41 @@ class Metadata:
         self.warnings = []
 
 
+def read(path):
+    """Return the Metadata of the template `path` (str, absolute).
+
+    Raises TemplateError, naming file, line and setting, for a value that cannot be had without running Perl.
+    A name that nobody knows is passed over with a warning, as the Perl engine does.
+    """
+    metadata = Metadata(path)
+    output_set = False
+    for name, text, where in _settings(rooted("/etc/e-smith/templates.metadata" + path)):
+        if name in PERL_ONLY:
+            raise TemplateError(
+                f"{where}: {name} is for the Perl engine only; remove it, or use a fragment"
+            )
+        if name == "FILTER":
+            if "".join(text.split()).rstrip(";") not in BLANK_LINE_FILTERS:
+                raise TemplateError(
+                    f"{where}: FILTER: only the remover of blank lines is known here: "
+                    r"sub { $_[0] =~ /^\s*$/ ? '' : $_[0] }"
+                )
+            metadata.blank_lines_go = True
+            continue
+        if name not in _READERS:
+            metadata.warnings.append(f"{where}: unknown parameter '{name}' is passed over")
+            continue
+        attribute, reader = _READERS[name]
+        try:
+            setattr(metadata, attribute, reader(_literal(text)))
+        except ValueError as error:
+            raise TemplateError(f"{where}: {name}={text.strip()}: {error}") from None
+        output_set = output_set or name == "OUTPUT_FILENAME"
+    if not output_set:
+        metadata.output = metadata.template_path
+    return metadata
+
+
 def _literal(text):
     """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
     text = text.strip().rstrip(";").rstrip()
@@ -127,38 +162,3 @@ _READERS = {
     "DELETE": ("delete", lambda value: value not in ("", "0", 0)),
     "ADOPT": ("adopt", _fragment_name),
 }
-
-
-def read(path):
-    """Return the Metadata of the template `path` (str, absolute).
-
-    Raises TemplateError, naming file, line and setting, for a value that cannot be had without running Perl.
-    A name that nobody knows is passed over with a warning, as the Perl engine does.
-    """
-    metadata = Metadata(path)
-    output_set = False
-    for name, text, where in _settings(rooted("/etc/e-smith/templates.metadata" + path)):
-        if name in PERL_ONLY:
-            raise TemplateError(
-                f"{where}: {name} is for the Perl engine only; remove it, or use a fragment"
-            )
-        if name == "FILTER":
-            if "".join(text.split()).rstrip(";") not in BLANK_LINE_FILTERS:
-                raise TemplateError(
-                    f"{where}: FILTER: only the remover of blank lines is known here: "
-                    r"sub { $_[0] =~ /^\s*$/ ? '' : $_[0] }"
-                )
-            metadata.blank_lines_go = True
-            continue
-        if name not in _READERS:
-            metadata.warnings.append(f"{where}: unknown parameter '{name}' is passed over")
-            continue
-        attribute, reader = _READERS[name]
-        try:
-            setattr(metadata, attribute, reader(_literal(text)))
-        except ValueError as error:
-            raise TemplateError(f"{where}: {name}={text.strip()}: {error}") from None
-        output_set = output_set or name == "OUTPUT_FILENAME"
-    if not output_set:
-        metadata.output = metadata.template_path
-    return metadata

@@ -24,8 +24,8 @@ def encode(text):
     """Return the bytes that `text` (str) stands for in a database; raises FormatError for none."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except (AttributeError, UnicodeEncodeError):
-        raise FormatError(f"{ascii(text)} refused: it is no text that a database can hold")
+    except (AttributeError, UnicodeEncodeError) as error:
+        raise FormatError(f"{ascii(text)} refused: it is no text that a database can hold") from error
 
 
 def decode(data):
@@ -89,8 +89,7 @@ def check_field(key, what, text):
         bad = "has a NUL"
     else:
         return stored
-    message = "key %s: %s %s refused: it %s, which a database cannot hold"
-    raise FormatError(message % (quoted(key), what, quoted(text), bad))
+    raise FormatError(f"key {quoted(key)}: {what} {quoted(text)} refused: it {bad}, which a database cannot hold")
 
 
 def check_props(key, props):

@@ -136,6 +136,6 @@ def _by_systemd(service, wanted, enabled, say):
             continue
         arguments = [*_SYSTEMCTL.get(step, (step,)), service + ".service"]
         if handler.run(rooted("/usr/bin/systemctl"), arguments, say):
-            failures.append("systemctl {} failed".format(" ".join(arguments)))
+            failures.append(f"systemctl {' '.join(arguments)} failed")
     if failures:
         raise ServiceError("; ".join(failures))

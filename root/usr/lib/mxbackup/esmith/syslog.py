@@ -24,7 +24,7 @@ def log(*texts, program=None):
     import _socket
 
     program = program or os.path.basename(sys.argv[0]) or "esmith"
-    header = "<%d>%s[%d]: " % (_PRIORITY, program, os.getpid())
+    header = f"<{_PRIORITY}>{program}[{os.getpid()}]: "
     path = os.fsencode(rooted("/dev/log"))
     folder = None
     try:

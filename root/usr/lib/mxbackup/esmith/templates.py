@@ -62,6 +62,56 @@ def fragments(path, queue=QUEUE, warn=_to_stderr):
     return [found[name] for name in sorted(found, key=_order)]
 
 
+def render(path, queue=QUEUE, names=None):
+    """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
+
+    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and
+    the line.
+    """
+    return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
+
+
+def diff(path, output=None, queue=QUEUE):
+    """Return the unified diff (str, "" for none) of the output as it is and as an expansion would make it.
+
+    Nothing is written. Raises TemplateError.
+    """
+    from esmith.differences import unified
+
+    template = _Template(path, output, queue, fragment.Names(keep=False))
+    contents = _desired(template)
+    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in contents]
+    names = [template.output if content is not None else "/dev/null" for content in contents]
+    if contents[0] != contents[1] and texts[0] == texts[1]:
+        # An empty file and none at all differ in their names alone.
+        return f"--- {names[0]}\n+++ {names[1]}\n"
+    return unified(*texts, *names)
+
+
+def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
+    """Expand the template `path` (str); return whether the file was replaced, or deleted where DELETE is set.
+
+    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
+    fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
+    mode 0644 and owner root even where the file has others, as an event does. What metadata says goes
+    before. Raises TemplateError: then the output is as it was.
+    """
+    template = _Template(path, output, queue, names, warn)
+    try:
+        with Written(template.output) as written:
+            current = template.current()[1]
+            if template.metadata.delete:
+                return _delete(template, current, written)
+            template.refresh()
+            adopting = template.metadata.adopt and current and not written.known()
+            content = template.adopting(current) if adopting else template.content()
+            return _replace(template, content, written, reset)
+    except OSError as error:
+        raise TemplateError(
+            f"Could not expand {template.output}: {_told(error)}; it is as it was"
+        ) from None
+
+
 def _order(name):
     name = name.lstrip("/")
     return name != "template-begin", name == "template-end", os.fsencode(name)
@@ -176,15 +226,6 @@ def _as_fragment(lines):
     return fragment.MARK + b": lines that were in the output before the engine wrote it #}\n" + escaped
 
 
-def render(path, queue=QUEUE, names=None):
-    """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
-
-    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and
-    the line.
-    """
-    return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
-
-
 def _desired(template):
     """Return (the output's content now or None, what it shall be or None: none) without writing anything."""
     current = template.current()[1]
@@ -196,47 +237,6 @@ def _desired(template):
         if adopting:
             return current, template.adopting(current)
     return current, template.content()
-
-
-def diff(path, output=None, queue=QUEUE):
-    """Return the unified diff (str, "" for none) of the output as it is and as an expansion would make it.
-
-    Nothing is written. Raises TemplateError.
-    """
-    from esmith.differences import unified
-
-    template = _Template(path, output, queue, fragment.Names(keep=False))
-    contents = _desired(template)
-    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in contents]
-    names = [template.output if content is not None else "/dev/null" for content in contents]
-    if contents[0] != contents[1] and texts[0] == texts[1]:
-        # An empty file and none at all differ in their names alone.
-        return "--- {}\n+++ {}\n".format(*names)
-    return unified(*texts, *names)
-
-
-def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
-    """Expand the template `path` (str); return whether the file was replaced, or deleted where DELETE is set.
-
-    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
-    fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
-    mode 0644 and owner root even where the file has others, as an event does. What metadata says goes
-    before. Raises TemplateError: then the output is as it was.
-    """
-    template = _Template(path, output, queue, names, warn)
-    try:
-        with Written(template.output) as written:
-            current = template.current()[1]
-            if template.metadata.delete:
-                return _delete(template, current, written)
-            template.refresh()
-            adopting = template.metadata.adopt and current and not written.known()
-            content = template.adopting(current) if adopting else template.content()
-            return _replace(template, content, written, reset)
-    except OSError as error:
-        raise TemplateError(
-            f"Could not expand {template.output}: {_told(error)}; it is as it was"
-        ) from None
 
 
 def _told(error):

@@ -13,12 +13,6 @@ from esmith.paths import rooted
 FOLDER = "/var/lib/e-smith-python/written"
 
 
-def _digest(data):
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
-
-
 class Written:
     """The record of one output, locked while in a `with`: one expansion of a file at a time.
 
@@ -89,3 +83,9 @@ class Written:
             # A full disk: the next expansion then finds an unknown file, and saves it.
             if needed:
                 raise
+
+
+def _digest(data):
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()

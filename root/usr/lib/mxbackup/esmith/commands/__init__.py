@@ -18,4 +18,4 @@ def out(data):
         try:
             view = view[os.write(1, view):]
         except OSError as error:
-            raise EsmithError(f"standard output: {error.strerror}")
+            raise EsmithError(f"standard output: {error.strerror}") from error

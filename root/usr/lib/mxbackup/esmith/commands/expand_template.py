@@ -16,36 +16,6 @@ USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queu
 """
 
 
-def _parse(arguments):
-    """Return (options, paths); ValueError for an option that is not known."""
-    options = {"show": False, "output": None, "queue": []}
-    paths = []
-    arguments = list(arguments)
-    while arguments:
-        argument = arguments.pop(0)
-        if argument == "--":
-            paths += arguments
-            break
-        name, equals, value = argument.partition("=")
-        name = name.replace("-", "_")
-        if name in ("__output_filename", "__expand_queue"):
-            if not equals:
-                if not arguments:
-                    raise ValueError(f"{argument} takes a value")
-                value = arguments.pop(0)
-            if name == "__output_filename":
-                options["output"] = value
-            else:
-                options["queue"].append(value)
-        elif argument in ("--diff", "--dry-run"):
-            options["show"] = True
-        elif argument.startswith("-") and argument != "-":
-            raise ValueError(f"no such option: {argument}")
-        else:
-            paths.append(argument)
-    return options, paths
-
-
 def main(argv):
     """Run the command `argv` (list of str) and return its exit status.
 
@@ -79,3 +49,33 @@ def main(argv):
         return 2 if options["show"] else 1
     except KeyboardInterrupt:
         return 130
+
+
+def _parse(arguments):
+    """Return (options, paths); ValueError for an option that is not known."""
+    options = {"show": False, "output": None, "queue": []}
+    paths = []
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        if argument == "--":
+            paths += arguments
+            break
+        name, equals, value = argument.partition("=")
+        name = name.replace("-", "_")
+        if name in ("__output_filename", "__expand_queue"):
+            if not equals:
+                if not arguments:
+                    raise ValueError(f"{argument} takes a value")
+                value = arguments.pop(0)
+            if name == "__output_filename":
+                options["output"] = value
+            else:
+                options["queue"].append(value)
+        elif argument in ("--diff", "--dry-run"):
+            options["show"] = True
+        elif argument.startswith("-") and argument != "-":
+            raise ValueError(f"no such option: {argument}")
+        else:
+            paths.append(argument)
+    return options, paths
