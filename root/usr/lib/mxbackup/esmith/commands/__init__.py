@@ -5,7 +5,7 @@ import os
 from esmith.errors import EsmithError
 
 
-def out(data):
+def out(data: bytes) -> None:
     """Print bytes; a reader that went away ends the command as it would any other (signal(7): SIGPIPE).
 
     Raises EsmithError where they cannot be written.
