@@ -6,6 +6,12 @@ import re
 from esmith.errors import TemplateError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterator, List, Match, Optional, Tuple, Union
+
+    Value = Union[int, str]
+
 # What a Perl fragment author may write for "take out the blank lines", spaces aside.
 BLANK_LINE_FILTERS = frozenset(
     (
@@ -42,15 +48,17 @@ class Metadata:
     warnings (list of str).
     """
 
-    def __init__(self, template_path):
+    def __init__(self, template_path: str) -> None:
         self.template_path = self.output = template_path
-        self.perms = self.uid = self.gid = None
+        self.perms: Optional[int] = None
+        self.uid: Optional[str] = None
+        self.gid: Optional[str] = None
         self.delete = self.blank_lines_go = False
         self.adopt = ""
-        self.warnings = []
+        self.warnings: List[str] = []
 
 
-def read(path):
+def read(path: str) -> Metadata:
     """Return the Metadata of the template `path` (str, absolute).
 
     Raises TemplateError, naming file, line and setting, for a value that cannot be had without running Perl.
@@ -85,7 +93,7 @@ def read(path):
     return metadata
 
 
-def _literal(text):
+def _literal(text: str) -> "Value":
     """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
     text = text.strip().rstrip(";").rstrip()
     if _NUMBER.match(text):
@@ -98,7 +106,7 @@ def _literal(text):
     double = _DOUBLE.match(text)
     if double:
 
-        def unescape(found):
+        def unescape(found: "Match[str]") -> str:
             if found.group(1) not in _ESCAPES:
                 raise ValueError(f"the escape \\{found.group(1)} is not supported")
             return _ESCAPES[found.group(1)]
@@ -107,7 +115,7 @@ def _literal(text):
     raise ValueError("it is no number and no quoted text, and Perl code is not run here")
 
 
-def _settings(folder_or_file):
+def _settings(folder_or_file: str) -> "Iterator[Tuple[str, str, str]]":
     """Yield (name, text, where) for each setting of a metadata file or folder."""
     try:
         if os.path.isdir(folder_or_file):
@@ -130,13 +138,13 @@ def _settings(folder_or_file):
         raise TemplateError(f"{error.filename}: cannot be read: {error.strerror}") from None
 
 
-def _absolute(value):
+def _absolute(value: "Value") -> str:
     if not isinstance(value, str) or not value.strip("/") or ".." in value.split("/") or "\0" in value:
         raise ValueError("it is no path of a file")
     return "/" + value.strip("/")
 
 
-def _perms(value):
+def _perms(value: "Value") -> int:
     # The Perl engine reads a text that starts with 0 as octal, too.
     if isinstance(value, str):
         if not re.match(r"[0-7]+\Z", value):
@@ -147,13 +155,13 @@ def _perms(value):
     return value
 
 
-def _fragment_name(value):
+def _fragment_name(value: "Value") -> str:
     if not isinstance(value, str) or not re.match(r"[\w.-]+\Z", value) or value in (".", ".."):
         raise ValueError("it is no name of a fragment")
     return value
 
 
-_READERS = {
+_READERS: "Dict[str, Tuple[str, Callable[[Value], object]]]" = {
     "TEMPLATE_PATH": ("template_path", _absolute),
     "OUTPUT_FILENAME": ("output", _absolute),
     "PERMS": ("perms", _perms),

@@ -7,8 +7,12 @@ from esmith.commands import out
 from esmith.errors import EsmithError, TemplateError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
 
-def main(argv):
+
+def main(argv: "Sequence[str]") -> int:
     """Run the command `argv` (list of str); return its exit status: 0, 1 (it failed) or 2 (wrong use)."""
     if len(argv) != 2:
         print(f"usage: {argv[0]} TEMPLATE/FRAGMENT", file=sys.stderr)
@@ -27,7 +31,7 @@ def main(argv):
     return 0
 
 
-def _find(path):
+def _find(path: str) -> str:
     """Return the fragment file that the engine takes for `path`: TEMPLATE/NAME."""
     from esmith.templates import QUEUE
 
