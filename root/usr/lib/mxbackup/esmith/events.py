@@ -13,13 +13,20 @@ from esmith import handler, syslog
 from esmith.errors import EsmithError, EventError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Optional, Sequence, Tuple
+
+    Say = Callable[[str], object]
+    Action = Callable[[str, Say], bool]
+
 EVENTS = "/etc/e-smith/events"
 ACTIONS = EVENTS + "/actions"
 # After these the host starts again, and its services with it.
 _RESTARTING = frozenset(("post-upgrade", "bootstrap-console-save"))
 
 
-def handlers(event):
+def handlers(event: str) -> "List[Tuple[str, str]]":
     """Return the handlers of `event` (str) in order: (name to sort by, path without ESMITH_ROOT) each.
 
     Raises EventError where there is no such event.
@@ -42,7 +49,7 @@ def handlers(event):
     return sorted(found, key=lambda handler: os.fsencode(handler[0]))
 
 
-def signal(event, *arguments):
+def signal(event: str, *arguments: str) -> int:
     """Run the handlers of `event` (str) with `arguments` (str each); return 0, or 1 where a handler failed.
 
     Raises EventError where there is no such event.
@@ -58,7 +65,7 @@ def signal(event, *arguments):
     for name, path in found:
         if path in STANDARD_ACTIONS:
             syslog.log("Running event handler: " + path)
-            run = STANDARD_ACTIONS[path]
+            run: Optional[Action] = STANDARD_ACTIONS[path]
         elif os.access(rooted(path), os.X_OK):
             syslog.log("Running event handler: " + path)
             run = None
@@ -78,7 +85,7 @@ def signal(event, *arguments):
     return failed
 
 
-def expand_templates(event, say):
+def expand_templates(event: str, say: "Say") -> bool:
     """Expand each template of the event's templates2expand; return whether all went well.
 
     `say` takes each line for the log (str). One that fails does not stop the others; at the end the files
@@ -103,7 +110,7 @@ def expand_templates(event, say):
     return not old
 
 
-def templates_of(event):
+def templates_of(event: str) -> "List[str]":
     """Return the templates (list of str) that the event's templates2expand names, as they are expanded."""
     top = rooted(f"{EVENTS}/{event}/templates2expand")
     found = []
@@ -114,7 +121,7 @@ def templates_of(event):
     return sorted(found, key=os.fsencode, reverse=True)
 
 
-def adjust_services(event, say):
+def adjust_services(event: str, say: "Say") -> bool:
     """Adjust each service of the event's services2adjust; return whether all went well.
 
     `say` takes each line for the log (str).
@@ -139,7 +146,7 @@ def adjust_services(event, say):
     return well
 
 
-def action(run, argv):
+def action(run: "Action", argv: "Sequence[str]") -> int:
     """Run a standard action as a program: `argv` is its name and the event; return its exit status."""
     if len(argv) < 2:
         print(f"usage: {argv[0]} EVENT", file=sys.stderr)
@@ -151,7 +158,7 @@ def action(run, argv):
         return 1
 
 
-def plan(event, *arguments):
+def plan(event: str, *arguments: str) -> "List[str]":
     """Return what signal() would do (list of str): each handler, template and service, in order."""
     from esmith import services
 
@@ -178,18 +185,18 @@ STANDARD_ACTIONS = {
 }
 
 
-def _outcome(status):
+def _outcome(status: int) -> str:
     """Return in words how a process of the wait status `status` ended."""
     if os.WIFSIGNALED(status):
         return f"killed by signal {os.WTERMSIG(status)}"
     return f"exit status {os.WEXITSTATUS(status)}"
 
 
-def _stamp(moment):
+def _stamp(moment: float) -> str:
     return f"{int(moment)} {int(moment % 1 * 1000000)}"
 
 
-def _in_process(run, event):
+def _in_process(run: "Action", event: str) -> int:
     """Return the wait status that the standard action `run` would have as a process of its own."""
     try:
         return 0 if run(event, syslog.log) else 256
@@ -200,13 +207,13 @@ def _in_process(run, event):
     return 256
 
 
-def _services_of(event):
+def _services_of(event: str) -> "List[Tuple[str, str]]":
     """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
     folder = rooted(f"{EVENTS}/{event}/services2adjust")
     names = sorted(os.listdir(folder), key=os.fsencode)
     return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
 
 
-def _print(line):
+def _print(line: str) -> None:
     sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
     sys.stdout.flush()
