@@ -3,6 +3,12 @@
 import os
 from fcntl import LOCK_EX, LOCK_NB, flock
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, List, Optional, Union
+
+    Piece = Union[bytes, memoryview]
+
 _SUFFIX = ".esmith~"
 # Names are at most 255 bytes; the rest is room for what makes the name temporary and unique.
 _NAME_BYTES = 220
@@ -19,9 +25,17 @@ class Replacement:
     The temporary file is locked while its writer lives; one that is not belongs to a killed writer.
     """
 
-    def __init__(self, path, pieces, mode=None, uid=None, gid=None):
+    def __init__(
+        self,
+        path: str,
+        pieces: "Iterable[Piece]",
+        mode: "Optional[int]" = None,
+        uid: "Optional[int]" = None,
+        gid: "Optional[int]" = None,
+    ) -> None:
         self._path = path
-        self._fd = None
+        # -1 where it is closed.
+        self._fd = -1
         self._temporary = temporary_name(path)
         self._folder = os.path.dirname(self._temporary)
         self._clean(_prefix(path))
@@ -34,20 +48,20 @@ class Replacement:
             self.__exit__()
             raise
 
-    def __enter__(self):
+    def __enter__(self) -> "Replacement":
         return self
 
-    def __exit__(self, *_exception):
-        if self._fd is not None:
-            if self._temporary is not None:
+    def __exit__(self, *_exception: object) -> None:
+        if self._fd >= 0:
+            if self._temporary:
                 try:
                     os.unlink(self._temporary)
                 except FileNotFoundError:
                     pass
             os.close(self._fd)
-            self._fd = None
+            self._fd = -1
 
-    def commit(self, right=None):
+    def commit(self, right: "Optional[Callable[[str], bool]]" = None) -> bool:
         """Put the new file in the old one's place; whether it is there (bool). Raises OSError.
 
         `right(path)`, where given, tells whether a file is the one that is to be replaced. Where another has
@@ -57,11 +71,12 @@ class Replacement:
             os.rename(self._temporary, self._path)
         elif not self._exchange(right):
             return False
-        self._temporary = None
+        # It has the other name.
+        self._temporary = ""
         self._sync_folder()
         return True
 
-    def _exchange(self, right):
+    def _exchange(self, right: "Callable[[str], bool]") -> bool:
         current = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             # So that nobody takes it for a killed writer's when it has the temporary name.
@@ -85,7 +100,7 @@ class Replacement:
             os.close(current)
         return True
 
-    def _sync_folder(self):
+    def _sync_folder(self) -> None:
         try:
             folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -98,7 +113,7 @@ class Replacement:
         finally:
             os.close(folder)
 
-    def _clean(self, prefix):
+    def _clean(self, prefix: str) -> None:
         """Remove the temporary files that killed writers of this file left."""
         try:
             names_there = os.listdir(self._folder)
@@ -120,7 +135,7 @@ class Replacement:
             finally:
                 os.close(fd)
 
-    def _create(self):
+    def _create(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         while True:
             fd = os.open(self._temporary, flags, 0o600)
@@ -135,9 +150,9 @@ class Replacement:
                 return
             os.close(fd)
 
-    def _write(self, pieces):
+    def _write(self, pieces: "Iterable[Piece]") -> None:
         # Few system calls for many small pieces, no copy of a large one.
-        small = []
+        small: List[Piece] = []
         for piece in pieces:
             if len(piece) < _LARGE:
                 small.append(piece)
@@ -147,13 +162,14 @@ class Replacement:
             self._write_all(piece)
         self._write_all(b"".join(small))
 
-    def _write_all(self, data):
+    def _write_all(self, data: "Piece") -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view):]
 
-    def _dress(self, mode, uid, gid):
+    def _dress(self, mode: "Optional[int]", uid: "Optional[int]", gid: "Optional[int]") -> None:
         """Give the new file the old one's owner, attributes and mode, or those asked for."""
+        old: Optional[os.stat_result]
         try:
             old = os.stat(self._path)
         except FileNotFoundError:
@@ -179,7 +195,7 @@ class Replacement:
             mode = 0o666 & ~umask
         os.fchmod(self._fd, mode)
 
-    def _copy_attributes(self):
+    def _copy_attributes(self) -> None:
         """Copy the extended attributes: access control lists, the security context."""
         try:
             attributes = os.listxattr(self._path)
@@ -193,27 +209,12 @@ class Replacement:
                 pass
 
 
-def _exchange(path, other):
-    """Exchange two files at once, by renameat2(2); False where the system or the file system cannot."""
-    import ctypes
-
-    try:
-        renameat2 = ctypes.CDLL(None).renameat2
-    except AttributeError:
-        return False
-    return renameat2(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
-
-
-def temporary_name(path):
+def temporary_name(path: str) -> str:
     """A name beside the file `path` (str) for something locked and short-lived; replace() cleans it up."""
     return os.path.join(os.path.dirname(path) or ".", _prefix(path) + os.urandom(6).hex() + _SUFFIX)
 
 
-def _prefix(path):
-    return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."
-
-
-def names(path, fd):
+def names(path: str, fd: int) -> bool:
     """Whether `path` (str) still names the file that is open as `fd` (int)."""
     try:
         return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(fd))
@@ -221,7 +222,9 @@ def names(path, fd):
         return False
 
 
-def replace(path, data, mode=None, uid=None, gid=None):
+def replace(
+    path: str, data: bytes, mode: "Optional[int]" = None, uid: "Optional[int]" = None, gid: "Optional[int]" = None
+) -> None:
     """Replace the file `path` (str, as it is: root it first) by `data` (bytes), whole or not at all.
 
     The new file is on disk before it gets the name. Mode, owner and extended attributes are the old
@@ -230,3 +233,18 @@ def replace(path, data, mode=None, uid=None, gid=None):
     """
     with Replacement(path, [data], mode, uid, gid) as replacement:
         replacement.commit()
+
+
+def _exchange(path: str, other: str) -> bool:
+    """Exchange two files at once, by renameat2(2); False where the system or the file system cannot."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except AttributeError:
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(path), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+
+
+def _prefix(path: str) -> str:
+    return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."

@@ -19,6 +19,34 @@ from binascii import crc32
 from esmith.errors import TemplateError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+    from types import CodeType, TracebackType
+    from typing import (
+        Any,
+        Callable,
+        Container,
+        Dict,
+        Generator,
+        Iterable,
+        Iterator,
+        List,
+        NoReturn,
+        Optional,
+        Set,
+        Tuple,
+    )
+
+    import jinja2
+
+    from esmith.fragments import Names
+
+    # Which line of a fragment gives which line of generated code, in order.
+    Lines = List[Tuple[int, ...]]
+    Compiled = Tuple[bool, Lines, CodeType]
+    Stamp = Tuple[str, int, int, int]
+
 CACHE = "/var/cache/e-smith-python"
 _CODE_NAME = "<fragment>"
 _VERSION = sys.hexversion.to_bytes(4, "big")
@@ -32,112 +60,56 @@ _SIMPLE_CONTEXT = frozenset(("resolve_or_missing", "call", "vars", "exported_var
 class Empty:
     """A name, property or item that is not there: printed it is nothing, it is false, and has no items."""
 
-    def __init__(self, hint=None, obj=None, name=None, exc=None):
+    def __init__(self, hint: object = None, obj: object = None, name: object = None, exc: object = None) -> None:
         self._undefined_name = name
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> "Empty":
         if name[:2] == "__":
             raise AttributeError(name)
         return self
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: object) -> "Empty":
         return self
 
-    def __call__(self, *arguments, **named):
+    def __call__(self, *arguments: object, **named: object) -> "NoReturn":
         raise TemplateError(f"'{self._undefined_name}' is not defined, so it cannot be called")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return ""
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return False
 
-    def __len__(self):
+    def __len__(self) -> int:
         return 0
 
-    def __iter__(self):
+    def __iter__(self) -> "Iterator[object]":
         return iter(())
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Empty)
 
-    def __ne__(self, other):
+    def __ne__(self, other: object) -> bool:
         return not isinstance(other, Empty)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return 0
-
-
-_MISSING = object()
-
-
-class _Environment:
-    """What simple generated code calls `environment`; looks things up as Jinja2's Environment does."""
-
-    undefined = Empty
-    concat = "".join
-
-    def getattr(self, thing, name):
-        try:
-            return getattr(thing, name)
-        except AttributeError:
-            pass
-        try:
-            return thing[name]
-        except (TypeError, LookupError, AttributeError):
-            return Empty(name=name)
-
-    def getitem(self, thing, name):
-        try:
-            return thing[name]
-        except (TypeError, LookupError, AttributeError):
-            pass
-        if isinstance(name, str):
-            try:
-                return getattr(thing, name)
-            except AttributeError:
-                pass
-        return Empty(name=name)
-
-
-class _Context:
-    """What simple generated code calls `context`."""
-
-    def __init__(self, names):
-        self._names = names
-        self.vars = {}
-        self.exported_vars = set()
-
-    def resolve_or_missing(self, name):
-        if name in self.vars:
-            return self.vars[name]
-        return self._names.find(name, _MISSING)
-
-    def call(self, function, *arguments, **named):
-        # Newer generated code hands down the variables of the loop and block, for functions of Jinja2's own.
-        named.pop("_loop_vars", None)
-        named.pop("_block_vars", None)
-        return function(*arguments, **named)
-
-
-def _join(things):
-    return "".join(map(str, things))
 
 
 class Fragment:
     """A compiled fragment: `pieces` runs it, `line` tells its line from a traceback."""
 
-    def __init__(self, simple, lines, code):
+    def __init__(self, simple: bool, lines: "Lines", code: "CodeType") -> None:
         self._simple = simple
         self._lines = lines
         self._code = code
 
-    def pieces(self, names):
+    def pieces(self, names: "Names") -> "Generator[str, None, None]":
         """Return a generator of str, what the fragment gives; `names` is a fragments.Names."""
         if not self._simple:
             return _jinja2_pieces(self._code, names)
         environment = _Environment()
-        space = {
+        space: Dict[str, Any] = {
             "environment": environment,
             "missing": _MISSING,
             "Undefined": Empty,
@@ -146,9 +118,10 @@ class Fragment:
             "unicode_join": _join,
         }
         exec(self._code, space)
-        return space["root"](_Context(names))
+        pieces: Generator[str, None, None] = space["root"](_Context(names))
+        return pieces
 
-    def line(self, traceback):
+    def line(self, traceback: "Optional[TracebackType]") -> int:
         """Return the number of the fragment's line that `traceback` went through last, else 1."""
         number = 1
         while traceback is not None:
@@ -160,7 +133,7 @@ class Fragment:
         return number
 
 
-def load(path, text, keep=True):
+def load(path: str, text: bytes, keep: bool = True) -> Fragment:
     """Return the Fragment for the Jinja2 `text` (bytes) of the fragment file `path`, from the cache where
     it is there.
 
@@ -177,7 +150,63 @@ def load(path, text, keep=True):
     return Fragment(*kept)
 
 
-def _environment():
+_MISSING = object()
+
+
+class _Environment:
+    """What simple generated code calls `environment`; looks things up as Jinja2's Environment does."""
+
+    undefined = Empty
+    concat = "".join
+
+    def getattr(self, thing: "Any", name: str) -> "Any":
+        try:
+            return getattr(thing, name)
+        except AttributeError:
+            pass
+        try:
+            return thing[name]
+        except (TypeError, LookupError, AttributeError):
+            return Empty(name=name)
+
+    def getitem(self, thing: "Any", name: object) -> "Any":
+        try:
+            return thing[name]
+        except (TypeError, LookupError, AttributeError):
+            pass
+        if isinstance(name, str):
+            try:
+                return getattr(thing, name)
+            except AttributeError:
+                pass
+        return Empty(name=name)
+
+
+class _Context:
+    """What simple generated code calls `context`."""
+
+    def __init__(self, names: "Names") -> None:
+        self._names = names
+        self.vars: Dict[str, Any] = {}
+        self.exported_vars: Set[str] = set()
+
+    def resolve_or_missing(self, name: str) -> object:
+        if name in self.vars:
+            return self.vars[name]
+        return self._names.find(name, _MISSING)
+
+    def call(self, function: "Callable[..., Any]", *arguments: "Any", **named: "Any") -> "Any":
+        # Newer generated code hands down the variables of the loop and block, for functions of Jinja2's own.
+        named.pop("_loop_vars", None)
+        named.pop("_block_vars", None)
+        return function(*arguments, **named)
+
+
+def _join(things: "Iterable[object]") -> str:
+    return "".join(map(str, things))
+
+
+def _environment() -> "jinja2.Environment":
     """Return a Jinja2 environment with the settings of every fragment."""
     from esmith import distribution
 
@@ -187,7 +216,7 @@ def _environment():
     except ImportError as error:
         raise TemplateError(f"Jinja2 is needed for this fragment: {error}") from None
 
-    class JinjaEmpty(Empty, jinja2.Undefined):
+    class JinjaEmpty(Empty, jinja2.Undefined):  # type: ignore[misc]  # what both have is Empty's, on purpose
         __init__ = jinja2.Undefined.__init__
         __hash__ = Empty.__hash__
 
@@ -200,7 +229,7 @@ def _environment():
     )
 
 
-def _compile(path, text):
+def _compile(path: str, text: bytes) -> "Compiled":
     """Return (simple, lines, code) for a Fragment."""
     import ast
 
@@ -212,9 +241,10 @@ def _compile(path, text):
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{path} line {error.lineno}: {error.message}") from None
     tree = ast.parse(source)
-    lines = []
+    lines: Lines = []
     for node in tree.body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "debug_info":
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name) and target.id == "debug_info":
             pairs = ast.literal_eval(node.value)
             lines = [tuple(map(int, pair.split("="))) for pair in pairs.split("&") if pair]
     simple = _is_simple(tree, environment.globals)
@@ -223,7 +253,7 @@ def _compile(path, text):
     return simple, lines, compile(tree, _CODE_NAME, "exec")
 
 
-def _is_simple(tree, jinja2_names):
+def _is_simple(tree: "ast.Module", jinja2_names: "Container[str]") -> bool:
     """Return whether the generated module `tree` (ast.Module) asks for no more than the stand-ins here can
     do.
 
@@ -239,7 +269,7 @@ def _is_simple(tree, jinja2_names):
         for alias in node.names
     }
     allowed = {"environment": _SIMPLE_ENVIRONMENT, "context": _SIMPLE_CONTEXT}
-    plain = set()
+    plain: Set[ast.AST] = set()
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Attribute)
@@ -251,11 +281,13 @@ def _is_simple(tree, jinja2_names):
             plain.add(node.value)
         elif isinstance(node, ast.FunctionDef) and node.name == "root":
             plain.update(node.args.defaults)
-        elif isinstance(node, ast.FunctionDef) and node.name.startswith("block_"):
+        elif (isinstance(node, ast.FunctionDef) and node.name.startswith("block_")) or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "resolve"
+            and ast.literal_eval(node.args[0]) in jinja2_names
+        ):
             return False
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "resolve":
-            if ast.literal_eval(node.args[0]) in jinja2_names:
-                return False
     for node in ast.walk(tree):
         if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or node in plain:
             continue
@@ -266,28 +298,30 @@ def _is_simple(tree, jinja2_names):
     return True
 
 
-def _jinja2_pieces(code, names):
+def _jinja2_pieces(code: "CodeType", names: "Names") -> "Generator[str, None, None]":
     """Return a generator of str: what `code` gives on the whole of Jinja2."""
     environment = _environment()
-    from jinja2.runtime import Context, missing
+    from jinja2.runtime import Context
+    from jinja2.utils import missing
 
     class NamesContext(Context):
-        def resolve_or_missing(self, key):
+        def resolve_or_missing(self, key: str) -> "Any":
             found = super().resolve_or_missing(key)
             return names.find(key, missing) if found is missing else found
 
-    space = {"environment": environment}
+    space: Dict[str, Any] = {"environment": environment}
     exec(code, space)
     context = NamesContext(environment, dict(environment.globals), None, space["blocks"])
-    return space["root"](context)
+    pieces: Generator[str, None, None] = space["root"](context)
+    return pieces
 
 
-def _stamp(path):
+def _stamp(path: str) -> "Stamp":
     found = os.stat(path)
     return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _stamps():
+def _stamps() -> "List[Stamp]":
     """Return what identifies each file that decides how a fragment is compiled and run."""
     import jinja2
 
@@ -299,7 +333,7 @@ def _stamps():
     ]
 
 
-def _cache_folder():
+def _cache_folder() -> "Optional[int]":
     """Return a descriptor of the cache folder, or None where there is no safe one."""
     descriptor = os.open(rooted(CACHE), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     if _ours(os.fstat(descriptor)):
@@ -308,12 +342,12 @@ def _cache_folder():
     return None
 
 
-def _ours(found):
+def _ours(found: os.stat_result) -> bool:
     """Return whether the file of the stat result `found` is this user's and no other can have written it."""
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _kept(name, text):
+def _kept(name: str, text: bytes) -> "Optional[Compiled]":
     """Return (simple, lines, code) from the cache, or None."""
     try:
         folder = _cache_folder()
@@ -344,7 +378,7 @@ def _kept(name, text):
         return None
 
 
-def _keep(name, text, fragment):
+def _keep(name: str, text: bytes, fragment: "Compiled") -> None:
     """Write (simple, lines, code) to the cache; where that cannot be, the next run compiles again."""
     try:
         data = _VERSION + marshal.dumps((_stamps(), text) + tuple(fragment))

@@ -15,8 +15,14 @@ from esmith.errors import EsmithError, FormatError
 from esmith.records import decode
 from esmith.templates import LEFT_OVERS
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Tuple
 
-def initialize(say):
+    Say = Callable[[str], object]
+
+
+def initialize(say: "Say") -> bool:
     """Make or complete every database that has a folder of defaults; whether all could be done (bool).
 
     `say(text)` is called with each line (str) for the administrator.
@@ -36,7 +42,7 @@ def initialize(say):
     return good
 
 
-def _initialize(folder, name, say):
+def _initialize(folder: str, name: str, say: "Say") -> bool:
     os.makedirs(paths.given(paths.databases()), exist_ok=True)
     database = Database(name, lazy=True)
     if database.label == "/home/e-smith/" + name:
@@ -65,7 +71,7 @@ def _initialize(folder, name, say):
     return good
 
 
-def _complete(database, key, defaults, forced):
+def _complete(database: Database, key: str, defaults: "Dict[str, str]", forced: "Dict[str, str]") -> None:
     record = database.get(key)
     if record is None:
         props = dict(defaults, **forced)
@@ -80,9 +86,10 @@ def _complete(database, key, defaults, forced):
         database.set_type(key, type_)
 
 
-def _read(folder, say):
+def _read(folder: str, say: "Say") -> "Tuple[Dict[str, Dict[str, str]], bool]":
     """What files below `folder` give, {key: {property: value}} of str, and whether all could be read."""
-    values, good = {}, True
+    values: Dict[str, Dict[str, str]] = {}
+    good = True
     for key in _names(folder, say):
         place = folder + "/" + key
         if not os.path.isdir(paths.given(place)):
@@ -101,7 +108,7 @@ def _read(folder, say):
     return values, good
 
 
-def _names(folder, say):
+def _names(folder: str, say: "Say") -> "List[str]":
     """The names in a folder, in byte order, without hidden ones and what editors and rpm leave."""
     try:
         names = os.listdir(paths.given(folder))

@@ -6,19 +6,23 @@ Lines that each file has just once are matched first, as many as can be in order
 from bisect import bisect_left
 from difflib import SequenceMatcher
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional, Tuple
+
 # So many lines around a change are shown.
 CONTEXT = 3
 # A gap whose sides multiplied are more than this is shown as replaced: a search in it would take long.
 _SEARCHED = 1000000
 
 
-def unified(old, new, old_name, new_name):
+def unified(old: str, new: str, old_name: str, new_name: str) -> str:
     """Return the unified diff (str, "" where they are the same) from `old` to `new` (str each)."""
     if old == new:
         return ""
     before, after = old.splitlines(True), new.splitlines(True)
-    matcher = SequenceMatcher(None, (), (), autojunk=False)
-    matcher.opcodes = _opcodes(before, after)
+    matcher: SequenceMatcher[str] = SequenceMatcher(None, (), (), autojunk=False)
+    matcher.opcodes = _opcodes(before, after)  # type: ignore[attr-defined]  # what get_opcodes() keeps
     text = [f"--- {old_name}\n+++ {new_name}\n"]
     for group in matcher.get_grouped_opcodes(CONTEXT):
         first, last = group[0], group[-1]
@@ -33,20 +37,20 @@ def unified(old, new, old_name, new_name):
     return "".join(text)
 
 
-def _range(start, stop):
+def _range(start: int, stop: int) -> str:
     length = stop - start
     if length == 1:
         return str(start + 1)
     return f"{start + 1 if length else start},{length}"
 
 
-def _line(mark, line):
+def _line(mark: str, line: str) -> str:
     return mark + (line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
 
 
-def _opcodes(before, after):
+def _opcodes(before: "List[str]", after: "List[str]") -> "List[Tuple[str, int, int, int, int]]":
     """Return difflib's opcodes, (kind, i1, i2, j1, j2) each; kind is "equal" or "replace"."""
-    opcodes = []
+    opcodes: List[Tuple[str, int, int, int, int]] = []
     i = j = 0
     for start_i, start_j, length in _matches(before, after) + [(len(before), len(after), 0)]:
         if (i, j) != (start_i, start_j):
@@ -57,11 +61,11 @@ def _opcodes(before, after):
     return opcodes
 
 
-def _matches(before, after):
+def _matches(before: "List[str]", after: "List[str]") -> "List[Tuple[int, int, int]]":
     """Return the stretches (list of (i, j, length), in order, none touching the next) that both have."""
-    found = []
+    found: List[Tuple[int, int, int]] = []
 
-    def add(i, j, length):
+    def add(i: int, j: int, length: int) -> None:
         if found and found[-1][0] + found[-1][2] == i and found[-1][1] + found[-1][2] == j:
             found[-1] = found[-1][0], found[-1][1], found[-1][2] + length
         elif length:
@@ -87,27 +91,28 @@ def _matches(before, after):
     return found
 
 
-def _anchors(before, after):
+def _anchors(before: "List[str]", after: "List[str]") -> "List[Tuple[int, int]]":
     """Return (i, j) for the lines that each side has once: the most that are in the same order in both."""
     places = [_once(lines) for lines in (before, after)]
     pairs = [(i, places[1][line]) for line, i in places[0].items() if line in places[1]]
     # The longest increasing subsequence of the j: for each length the smallest last j, and who came before.
-    ends, chain = [], []
+    ends: List[Tuple[int, int]] = []
+    chain: List[Optional[int]] = []
     for number, (_, j) in enumerate(pairs):
         length = bisect_left(ends, (j,))
         chain.append(ends[length - 1][1] if length else None)
         ends[length : length + 1] = [(j, number)]
     anchors = []
-    number = ends[-1][1] if ends else None
-    while number is not None:
-        anchors.append(pairs[number])
-        number = chain[number]
+    last = ends[-1][1] if ends else None
+    while last is not None:
+        anchors.append(pairs[last])
+        last = chain[last]
     return anchors[::-1]
 
 
-def _once(lines):
+def _once(lines: "List[str]") -> "Dict[str, int]":
     """Return {line: place} of the lines that are there once, in order."""
-    places = {}
+    places: Dict[str, Optional[int]] = {}
     for place, line in enumerate(lines):
         places[line] = None if line in places else place
     return {line: place for line, place in places.items() if place is not None}

@@ -3,7 +3,7 @@
 import sys
 
 
-def use():
+def use() -> None:
     """Put the distribution's packages (jinja2, dnspython, bottle) on sys.path, once."""
     if sys.flags.no_site and "site" not in sys.modules:
         import site

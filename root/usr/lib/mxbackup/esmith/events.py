@@ -13,13 +13,20 @@ from esmith import handler, syslog
 from esmith.errors import EsmithError, EventError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Optional, Sequence, Tuple
+
+    Say = Callable[[str], object]
+    Action = Callable[[str, Say], bool]
+
 EVENTS = "/etc/e-smith/events"
 ACTIONS = EVENTS + "/actions"
 # After these the host starts again, and its services with it.
 _RESTARTING = frozenset(("post-upgrade", "bootstrap-console-save"))
 
 
-def handlers(event):
+def handlers(event: str) -> "List[Tuple[str, str]]":
     """Return the handlers of `event` (str) in order: (name to sort by, path without ESMITH_ROOT) each.
 
     Raises EventError where there is no such event.
@@ -42,7 +49,7 @@ def handlers(event):
     return sorted(found, key=lambda handler: os.fsencode(handler[0]))
 
 
-def signal(event, *arguments):
+def signal(event: str, *arguments: str) -> int:
     """Run the handlers of `event` (str) with `arguments` (str each); return 0, or 1 where a handler failed.
 
     Raises EventError where there is no such event.
@@ -53,12 +60,12 @@ def signal(event, *arguments):
     while descriptor <= 2:
         descriptor = os.open(os.devnull, os.O_RDWR)
     os.close(descriptor)
-    syslog.log("Processing event: {} {}".format(event, " ".join(arguments)))
+    syslog.log(f"Processing event: {event} {' '.join(arguments)}")
     failed = 0
     for name, path in found:
         if path in STANDARD_ACTIONS:
             syslog.log("Running event handler: " + path)
-            run = STANDARD_ACTIONS[path]
+            run: Optional[Action] = STANDARD_ACTIONS[path]
         elif os.access(rooted(path), os.X_OK):
             syslog.log("Running event handler: " + path)
             run = None
@@ -66,14 +73,11 @@ def signal(event, *arguments):
             syslog.log("Skipping non-executable event handler: " + path)
             continue
         start = time.time()
-        if run:
-            status = _in_process(run, event)
-        else:
-            status = handler.run(rooted(path), [event, *arguments], syslog.log)
+        status = _in_process(run, event) if run else handler.run(rooted(path), [event, *arguments], syslog.log)
         end = time.time()
-        line = "{0}=action|Event|{1}|Action|{0}|Start|{2}|End|{3}|Elapsed|{4:.6f}".format(
-            os.path.basename(path), event, _stamp(start), _stamp(end), end - start
-        )
+        program = os.path.basename(path)
+        line = f"{program}=action|Event|{event}|Action|{program}"
+        line += f"|Start|{_stamp(start)}|End|{_stamp(end)}|Elapsed|{end - start:.6f}"
         syslog.log(line + (f"|Status|{status}" if status else ""))
         if status:
             failed = 1
@@ -81,30 +85,7 @@ def signal(event, *arguments):
     return failed
 
 
-def _outcome(status):
-    """Return in words how a process of the wait status `status` ended."""
-    if os.WIFSIGNALED(status):
-        return f"killed by signal {os.WTERMSIG(status)}"
-    return f"exit status {os.WEXITSTATUS(status)}"
-
-
-def _stamp(moment):
-    return f"{int(moment)} {int(moment % 1 * 1000000)}"
-
-
-def _in_process(run, event):
-    """Return the wait status that the standard action `run` would have as a process of its own."""
-    try:
-        return 0 if run(event, syslog.log) else 256
-    except EsmithError as error:
-        syslog.log(f"ERROR: {error}")
-    except Exception as error:
-        # Whatever it is, the other handlers are still to run.
-        syslog.log(f"ERROR: {type(error).__name__}: {error}")
-    return 256
-
-
-def expand_templates(event, say):
+def expand_templates(event: str, say: "Say") -> bool:
     """Expand each template of the event's templates2expand; return whether all went well.
 
     `say` takes each line for the log (str). One that fails does not stop the others; at the end the files
@@ -123,12 +104,13 @@ def expand_templates(event, say):
             say(f"ERROR: {error}")
             old.append(path)
     if old:
-        say("ERROR: not expanded, and as old as they were: {}".format(" ".join(old)))
-        print("not expanded, and as old as they were: " + " ".join(old), file=sys.stderr)
+        told = "not expanded, and as old as they were: " + " ".join(old)
+        say(f"ERROR: {told}")
+        print(told, file=sys.stderr)
     return not old
 
 
-def templates_of(event):
+def templates_of(event: str) -> "List[str]":
     """Return the templates (list of str) that the event's templates2expand names, as they are expanded."""
     top = rooted(f"{EVENTS}/{event}/templates2expand")
     found = []
@@ -139,14 +121,7 @@ def templates_of(event):
     return sorted(found, key=os.fsencode, reverse=True)
 
 
-def _services_of(event):
-    """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
-    folder = rooted(f"{EVENTS}/{event}/services2adjust")
-    names = sorted(os.listdir(folder), key=os.fsencode)
-    return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
-
-
-def adjust_services(event, say):
+def adjust_services(event: str, say: "Say") -> bool:
     """Adjust each service of the event's services2adjust; return whether all went well.
 
     `say` takes each line for the log (str).
@@ -171,7 +146,7 @@ def adjust_services(event, say):
     return well
 
 
-def action(run, argv):
+def action(run: "Action", argv: "Sequence[str]") -> int:
     """Run a standard action as a program: `argv` is its name and the event; return its exit status."""
     if len(argv) < 2:
         print(f"usage: {argv[0]} EVENT", file=sys.stderr)
@@ -183,19 +158,7 @@ def action(run, argv):
         return 1
 
 
-def _print(line):
-    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stdout.flush()
-
-
-# Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
-STANDARD_ACTIONS = {
-    ACTIONS + "/generic_template_expand": expand_templates,
-    ACTIONS + "/adjust-services": adjust_services,
-}
-
-
-def plan(event, *arguments):
+def plan(event: str, *arguments: str) -> "List[str]":
     """Return what signal() would do (list of str): each handler, template and service, in order."""
     from esmith import services
 
@@ -207,9 +170,50 @@ def plan(event, *arguments):
         elif path == ACTIONS + "/adjust-services":
             lines.append(name)
             for service, place in _services_of(event):
-                lines.append("    adjust {}: {}".format(service, " ".join(services.actions(place))))
+                lines.append(f"    adjust {service}: {' '.join(services.actions(place))}")
         elif os.access(rooted(path), os.X_OK):
             lines.append(" ".join([name, event, *arguments]))
         else:
             lines.append(f"{name} (skipped: not executable)")
     return lines
+
+
+# Done in this process; the files of these names are for `ls`, and for whoever runs one by hand.
+STANDARD_ACTIONS = {
+    ACTIONS + "/generic_template_expand": expand_templates,
+    ACTIONS + "/adjust-services": adjust_services,
+}
+
+
+def _outcome(status: int) -> str:
+    """Return in words how a process of the wait status `status` ended."""
+    if os.WIFSIGNALED(status):
+        return f"killed by signal {os.WTERMSIG(status)}"
+    return f"exit status {os.WEXITSTATUS(status)}"
+
+
+def _stamp(moment: float) -> str:
+    return f"{int(moment)} {int(moment % 1 * 1000000)}"
+
+
+def _in_process(run: "Action", event: str) -> int:
+    """Return the wait status that the standard action `run` would have as a process of its own."""
+    try:
+        return 0 if run(event, syslog.log) else 256
+    except EsmithError as error:
+        syslog.log(f"ERROR: {error}")
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other handlers are still to run
+        syslog.log(f"ERROR: {type(error).__name__}: {error}")
+    return 256
+
+
+def _services_of(event: str) -> "List[Tuple[str, str]]":
+    """Return (service, the real path of its entry) for each of the event's services2adjust, in order."""
+    folder = rooted(f"{EVENTS}/{event}/services2adjust")
+    names = sorted(os.listdir(folder), key=os.fsencode)
+    return [(name, folder + "/" + name) for name in names if not name.startswith(".")]
+
+
+def _print(line: str) -> None:
+    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.flush()

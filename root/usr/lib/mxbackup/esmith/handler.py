@@ -3,11 +3,17 @@
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, NoReturn
+
+    Say = Callable[[str], object]
+
 # The first line of a handler that needs no interpreter of its own: it would start just this one.
 _PYTHON = b"#!/usr/bin/python3 -IS\n"
 
 
-def run(path, arguments, say):
+def run(path: str, arguments: "List[str]", say: "Say") -> int:
     """Run the file `path` (str) with `arguments` (list of str) and return its wait status (see wait(2)).
 
     `say` takes each line (str) of its standard output and standard error. It may take its time: there is no
@@ -34,7 +40,7 @@ def run(path, arguments, say):
     return os.waitpid(child, 0)[1]
 
 
-def _become(path, arguments):
+def _become(path: str, arguments: "List[str]") -> "NoReturn":
     """Turn this child process into the handler; raises OSError where it cannot be executed."""
     with open(path, "rb") as handler:
         if handler.read(len(_PYTHON)) == _PYTHON:
@@ -43,7 +49,7 @@ def _become(path, arguments):
     os.execv(path, [path] + arguments)
 
 
-def _interpret(path, arguments, source):
+def _interpret(path: str, arguments: "List[str]", source: bytes) -> "NoReturn":
     """Run Python `source` (bytes) as a start of `path` would, and end this process."""
     import atexit
 
@@ -53,18 +59,19 @@ def _interpret(path, arguments, source):
     try:
         main = sys.modules["__main__"] = type(sys)("__main__")
         main.__file__ = path
-        main.__builtins__ = __builtins__
+        main.__builtins__ = __builtins__  # type: ignore[attr-defined]  # as each module has, unwritten
         sys.argv = [path] + arguments
         exec(compile(source, path, "exec"), main.__dict__)
         status = 0
     except SystemExit as stop:
-        status = stop.code
-        if status is None:
+        if stop.code is None:
             status = 0
-        elif not isinstance(status, int):
-            sys.stderr.write(f"{status}\n")
+        elif isinstance(stop.code, int):
+            status = stop.code
+        else:
+            sys.stderr.write(f"{stop.code}\n")
             status = 1
-    except BaseException:
+    except BaseException:  # noqa: BLE001  # this is the interpreter's outermost frame
         sys.excepthook(*sys.exc_info())
     finally:
         if "threading" in sys.modules:
@@ -74,7 +81,7 @@ def _interpret(path, arguments, source):
         os._exit(status & 0xFF)
 
 
-def _join_threads():
+def _join_threads() -> None:
     import threading
 
     for thread in threading.enumerate():
@@ -82,7 +89,7 @@ def _join_threads():
             thread.join()
 
 
-def _flush():
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         # There is none where the descriptor was closed.
         if stream is not None:

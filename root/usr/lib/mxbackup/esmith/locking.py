@@ -8,17 +8,22 @@ from fcntl import F_GETLEASE, F_SETLEASE, F_SETSIG, F_WRLCK, LOCK_EX, fcntl, flo
 
 from esmith.atomicfile import names, temporary_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Set, Tuple
+
 _SUFFIX = ".lock"
 # The locks that this process holds: (process, thread, database).
-_held = set()
+_held: "Set[Tuple[int, int, str]]" = set()
 
 
 class Lock:
     """Waits for the lock of the database at `path` (str, rooted) and holds it; raises OSError."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self._path = path + _SUFFIX
-        self._fd = None
+        # -1 where it is closed.
+        self._fd = -1
         # To wait for oneself is to wait for ever.
         self._holder = os.getpid(), get_ident(), path
         if self._holder in _held:
@@ -43,13 +48,13 @@ class Lock:
             # Whoever had it before unlinked it: others lock a new file by now.
             os.close(self._fd)
 
-    def held(self):
+    def held(self) -> bool:
         """Whether the lock file is still the one that is locked."""
         return names(self._path, self._fd)
 
-    def release(self):
+    def release(self) -> None:
         """Give the lock up; idempotent. The lock file goes too, unless somebody waits for it."""
-        if self._fd is None:
+        if self._fd < 0:
             return
         try:
             if self.held():
@@ -59,10 +64,10 @@ class Lock:
             pass
         finally:
             os.close(self._fd)
-            self._fd = None
+            self._fd = -1
             _held.discard(self._holder)
 
-    def _remove(self):
+    def _remove(self) -> None:
         """Remove the lock file, unless somebody has it open: it is his then.
 
         A Perl writer that waits does not look whether its lock file is still there; it removes it after use.

@@ -6,6 +6,12 @@ import re
 from esmith.errors import TemplateError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterator, List, Match, Optional, Tuple, Union
+
+    Value = Union[int, str]
+
 # What a Perl fragment author may write for "take out the blank lines", spaces aside.
 BLANK_LINE_FILTERS = frozenset(
     (
@@ -42,94 +48,17 @@ class Metadata:
     warnings (list of str).
     """
 
-    def __init__(self, template_path):
+    def __init__(self, template_path: str) -> None:
         self.template_path = self.output = template_path
-        self.perms = self.uid = self.gid = None
+        self.perms: Optional[int] = None
+        self.uid: Optional[str] = None
+        self.gid: Optional[str] = None
         self.delete = self.blank_lines_go = False
         self.adopt = ""
-        self.warnings = []
+        self.warnings: List[str] = []
 
 
-def _literal(text):
-    """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
-    text = text.strip().rstrip(";").rstrip()
-    if _NUMBER.match(text):
-        if text[:2] in ("0x", "0X", "0b", "0B"):
-            return int(text, 0)
-        return int(text, 8 if text[0] == "0" else 10)
-    single = _SINGLE.match(text)
-    if single:
-        return re.sub(r"\\([\\'])", r"\1", single.group(1))
-    double = _DOUBLE.match(text)
-    if double:
-
-        def unescape(found):
-            if found.group(1) not in _ESCAPES:
-                raise ValueError(f"the escape \\{found.group(1)} is not supported")
-            return _ESCAPES[found.group(1)]
-
-        return re.sub(r"\\(.)", unescape, double.group(1), flags=re.S)
-    raise ValueError("it is no number and no quoted text, and Perl code is not run here")
-
-
-def _settings(folder_or_file):
-    """Yield (name, text, where) for each setting of a metadata file or folder."""
-    try:
-        if os.path.isdir(folder_or_file):
-            for name in sorted(os.listdir(folder_or_file), key=os.fsencode):
-                path = os.path.join(folder_or_file, name)
-                if os.path.isfile(path):
-                    with open(path, encoding="utf-8", errors="surrogateescape") as setting:
-                        yield name, setting.read(), path
-        elif os.path.isfile(folder_or_file):
-            with open(folder_or_file, encoding="utf-8", errors="surrogateescape") as settings:
-                for number, line in enumerate(settings, 1):
-                    where = f"{folder_or_file} line {number}"
-                    name, equals, text = line.strip().partition("=")
-                    if not name or name.startswith("#"):
-                        continue
-                    if not equals:
-                        raise TemplateError(f"{where}: not NAME=VALUE: {name}")
-                    yield name.strip(), text, where
-    except OSError as error:
-        raise TemplateError(f"{error.filename}: cannot be read: {error.strerror}") from None
-
-
-def _absolute(value):
-    if not isinstance(value, str) or not value.strip("/") or ".." in value.split("/") or "\0" in value:
-        raise ValueError("it is no path of a file")
-    return "/" + value.strip("/")
-
-
-def _perms(value):
-    # The Perl engine reads a text that starts with 0 as octal, too.
-    if isinstance(value, str):
-        if not re.match(r"[0-7]+\Z", value):
-            raise ValueError("it is no mode like 0644")
-        value = int(value, 8 if value[0] == "0" else 10)
-    if not 0 <= value <= 0o7777:
-        raise ValueError("it is no mode like 0644")
-    return value
-
-
-def _fragment_name(value):
-    if not isinstance(value, str) or not re.match(r"[\w.-]+\Z", value) or value in (".", ".."):
-        raise ValueError("it is no name of a fragment")
-    return value
-
-
-_READERS = {
-    "TEMPLATE_PATH": ("template_path", _absolute),
-    "OUTPUT_FILENAME": ("output", _absolute),
-    "PERMS": ("perms", _perms),
-    "UID": ("uid", str),
-    "GID": ("gid", str),
-    "DELETE": ("delete", lambda value: value not in ("", "0", 0)),
-    "ADOPT": ("adopt", _fragment_name),
-}
-
-
-def read(path):
+def read(path: str) -> Metadata:
     """Return the Metadata of the template `path` (str, absolute).
 
     Raises TemplateError, naming file, line and setting, for a value that cannot be had without running Perl.
@@ -162,3 +91,82 @@ def read(path):
     if not output_set:
         metadata.output = metadata.template_path
     return metadata
+
+
+def _literal(text: str) -> "Value":
+    """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
+    text = text.strip().rstrip(";").rstrip()
+    if _NUMBER.match(text):
+        if text[:2] in ("0x", "0X", "0b", "0B"):
+            return int(text, 0)
+        return int(text, 8 if text[0] == "0" else 10)
+    single = _SINGLE.match(text)
+    if single:
+        return re.sub(r"\\([\\'])", r"\1", single.group(1))
+    double = _DOUBLE.match(text)
+    if double:
+
+        def unescape(found: "Match[str]") -> str:
+            if found.group(1) not in _ESCAPES:
+                raise ValueError(f"the escape \\{found.group(1)} is not supported")
+            return _ESCAPES[found.group(1)]
+
+        return re.sub(r"\\(.)", unescape, double.group(1), flags=re.S)
+    raise ValueError("it is no number and no quoted text, and Perl code is not run here")
+
+
+def _settings(folder_or_file: str) -> "Iterator[Tuple[str, str, str]]":
+    """Yield (name, text, where) for each setting of a metadata file or folder."""
+    try:
+        if os.path.isdir(folder_or_file):
+            for name in sorted(os.listdir(folder_or_file), key=os.fsencode):
+                path = os.path.join(folder_or_file, name)
+                if os.path.isfile(path):
+                    with open(path, encoding="utf-8", errors="surrogateescape") as setting:
+                        yield name, setting.read(), path
+        elif os.path.isfile(folder_or_file):
+            with open(folder_or_file, encoding="utf-8", errors="surrogateescape") as settings:
+                for number, line in enumerate(settings, 1):
+                    where = f"{folder_or_file} line {number}"
+                    name, equals, text = line.strip().partition("=")
+                    if not name or name.startswith("#"):
+                        continue
+                    if not equals:
+                        raise TemplateError(f"{where}: not NAME=VALUE: {name}")
+                    yield name.strip(), text, where
+    except OSError as error:
+        raise TemplateError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _absolute(value: "Value") -> str:
+    if not isinstance(value, str) or not value.strip("/") or ".." in value.split("/") or "\0" in value:
+        raise ValueError("it is no path of a file")
+    return "/" + value.strip("/")
+
+
+def _perms(value: "Value") -> int:
+    # The Perl engine reads a text that starts with 0 as octal, too.
+    if isinstance(value, str):
+        if not re.match(r"[0-7]+\Z", value):
+            raise ValueError("it is no mode like 0644")
+        value = int(value, 8 if value[0] == "0" else 10)
+    if not 0 <= value <= 0o7777:
+        raise ValueError("it is no mode like 0644")
+    return value
+
+
+def _fragment_name(value: "Value") -> str:
+    if not isinstance(value, str) or not re.match(r"[\w.-]+\Z", value) or value in (".", ".."):
+        raise ValueError("it is no name of a fragment")
+    return value
+
+
+_READERS: "Dict[str, Tuple[str, Callable[[Value], object]]]" = {
+    "TEMPLATE_PATH": ("template_path", _absolute),
+    "OUTPUT_FILENAME": ("output", _absolute),
+    "PERMS": ("perms", _perms),
+    "UID": ("uid", str),
+    "GID": ("gid", str),
+    "DELETE": ("delete", lambda value: value not in ("", "0", 0)),
+    "ADOPT": ("adopt", _fragment_name),
+}

@@ -8,10 +8,25 @@ from _operator import eq, itemgetter, lt
 
 from esmith.errors import FormatError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from enum import Enum
+    from typing import Dict, List, Mapping, Optional, Tuple, Union
+
+    class NoValue(Enum):
+        NO_VALUE = 0
+
+    # What a database has for a key.
+    Raw = Union[bytes, NoValue]
+    Piece = Union[bytes, memoryview]
+
 # What Perl's \s is in a string of bytes.
 SPACE = b" \t\n\r\f\v"
 # The value of a key on a line of its own, without `=`: the Perl engine keeps it, and has no value for it.
-NO_VALUE = object()
+if TYPE_CHECKING:
+    NO_VALUE = NoValue.NO_VALUE
+else:
+    NO_VALUE = object()
 # Beyond as many changes at once, taking all lines apart is quicker than finding a place for each.
 _FEW = 500
 # Lines are looked at so many bytes at a time: they stay in the processor's cache.
@@ -20,20 +35,20 @@ _CHUNK = 1 << 16
 _SHOWN = 200
 
 
-def encode(text):
+def encode(text: str) -> bytes:
     """Return the bytes that `text` (str) stands for in a database; raises FormatError for none."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except (AttributeError, UnicodeEncodeError):
-        raise FormatError(f"{ascii(text)} refused: it is no text that a database can hold")
+    except (AttributeError, UnicodeEncodeError) as error:
+        raise FormatError(f"{ascii(text)} refused: it is no text that a database can hold") from error
 
 
-def decode(data):
+def decode(data: bytes) -> str:
     """Return the str that stands for `data` (bytes of a database)."""
     return data.decode("utf-8", "surrogateescape")
 
 
-def split_value(raw):
+def split_value(raw: bytes) -> "Tuple[bytes, Dict[bytes, Optional[bytes]]]":
     """Split a raw value (bytes, as stored) into its type and a dict of its properties, all bytes.
 
     The value of a last property that has none is None. `\\n` stands for a newline; a `|` after a
@@ -49,13 +64,13 @@ def split_value(raw):
             else:
                 joined.append(field)
         fields = joined
-    props = dict(zip(fields[1::2], fields[2::2]))
+    props: Dict[bytes, Optional[bytes]] = dict(zip(fields[1::2], fields[2::2]))
     if len(fields) % 2 == 0:
         props[fields[-1]] = None
     return fields[0], props
 
 
-def join_value(type_, props):
+def join_value(type_: bytes, props: "Mapping[bytes, Optional[bytes]]") -> bytes:
     """The raw value (bytes, as stored) of a type and properties (bytes), which split_value() takes apart."""
     fields = [type_]
     for prop in sorted(props):
@@ -63,7 +78,7 @@ def join_value(type_, props):
     return b"|".join(fields).replace(b"\n", b"\\n").strip(SPACE)
 
 
-def check_key(key):
+def check_key(key: str) -> bytes:
     """Return `key` (str) as it is stored (bytes); raises FormatError where a database cannot hold it."""
     stored = encode(key).strip(SPACE)
     for bad, found in (
@@ -78,7 +93,7 @@ def check_key(key):
     return stored
 
 
-def check_field(key, what, text):
+def check_field(key: str, what: str, text: str) -> bytes:
     """Return `text` (str), the type or a property or value of `key`, as bytes; raises FormatError."""
     stored = encode(text)
     if b"|" in stored:
@@ -89,11 +104,10 @@ def check_field(key, what, text):
         bad = "has a NUL"
     else:
         return stored
-    message = "key %s: %s %s refused: it %s, which a database cannot hold"
-    raise FormatError(message % (quoted(key), what, quoted(text), bad))
+    raise FormatError(f"key {quoted(key)}: {what} {quoted(text)} refused: it {bad}, which a database cannot hold")
 
 
-def check_props(key, props):
+def check_props(key: str, props: "Mapping[str, str]") -> "Dict[bytes, bytes]":
     """Return `props` (dict of str) of `key` as bytes; raises FormatError at the first that is refused."""
     stored = {}
     for prop, value in props.items():
@@ -104,14 +118,14 @@ def check_props(key, props):
     return stored
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     """`text` (str) for a message, on one line, not too long."""
     if len(text) > _SHOWN:
         text = text[:_SHOWN] + "..."
     return ascii(text) if any(character < " " or character == "\x7f" for character in text) else f"'{text}'"
 
 
-def find(data, stored):
+def find(data: bytes, stored: bytes) -> "Optional[Raw]":
     """The raw value of the key `stored` in the lines `data`, NO_VALUE, or None; without taking them apart."""
     if b"=" in stored or b"\n" in stored or stored.startswith(b"#"):
         return None
@@ -124,15 +138,15 @@ def find(data, stored):
     return data[start:data.index(b"\n", start)]
 
 
-def _last_line(data, beginning):
+def _last_line(data: bytes, beginning: bytes) -> int:
     """Where the last line that begins so begins, or -1."""
     start = data.rfind(b"\n" + beginning) + 1
     return start if start or data.startswith(beginning) else -1
 
 
-def parse(data):
+def parse(data: bytes) -> "Dict[bytes, Raw]":
     """The raw values of the lines `data`, by key; the value of a line without `=` is NO_VALUE."""
-    table = {}
+    table: Dict[bytes, Raw] = {}
     for line in data.split(b"\n"):
         key, equals, raw = line.partition(b"=")
         # Most keys begin with a letter; what sorts below may be a comment, or white space before one.
@@ -145,7 +159,7 @@ def parse(data):
     return table
 
 
-def store(table, stored, new):
+def store(table: "Dict[bytes, Raw]", stored: bytes, new: "Optional[Raw]") -> None:
     """Put a raw value into a table, or, where it is None, take the key out."""
     if new is None:
         table.pop(stored, None)
@@ -153,7 +167,7 @@ def store(table, stored, new):
         table[stored] = new
 
 
-def edited(data, edits):
+def edited(data: bytes, edits: "Mapping[bytes, Optional[Raw]]") -> "List[Piece]":
     """The lines `data` after `edits` (raw values by key, None to delete), sorted by key: a list of pieces."""
     start = 0
     while data.startswith(b"#", start):
@@ -169,7 +183,7 @@ def edited(data, edits):
     ]
 
 
-def _in_order(data, start):
+def _in_order(data: bytes, start: int) -> bool:
     """Whether the lines from `start` on are as a writer leaves them: all records, each key once, sorted."""
     # What sorts below `$` may be a comment or begin with white space: such a file is taken apart.
     key = b"$"
@@ -186,14 +200,15 @@ def _in_order(data, start):
     return True
 
 
-def _spliced(data, start, edits):
+def _spliced(data: bytes, start: int, edits: "Mapping[bytes, Optional[Raw]]") -> "List[Piece]":
     view = memoryview(data)
-    pieces = []
+    pieces: List[Piece] = []
     for stored in sorted(edits):
         place = _place(data, start, stored)
         pieces.append(view[start:place])
-        if edits[stored] is not None:
-            pieces.append(b"%b=%b\n" % (stored, edits[stored]))
+        new = edits[stored]
+        if new is not None:
+            pieces.append(b"%b=%b\n" % (stored, b"" if new is NO_VALUE else new))
         start = place
         if data.startswith(stored + b"=", place):
             start = data.index(b"\n", place) + 1
@@ -201,7 +216,7 @@ def _spliced(data, start, edits):
     return pieces
 
 
-def _place(data, low, stored):
+def _place(data: bytes, low: int, stored: bytes) -> int:
     """Where among the ordered lines of `data` from `low` on the line of this key begins, or belongs."""
     high = len(data)
     while low < high:
@@ -213,7 +228,7 @@ def _place(data, low, stored):
     return low
 
 
-def merged(raw, props):
+def merged(raw: bytes, props: "Mapping[bytes, bytes]") -> bytes:
     """A raw value with properties (bytes) set one after the other, each as the Perl engine stores it."""
     for prop in sorted(props):
         type_, properties = split_value(raw)

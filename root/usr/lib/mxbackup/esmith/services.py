@@ -6,6 +6,12 @@ from esmith import handler
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Sequence
+
+    Say = Callable[[str], object]
+
 # The byte that tells supervise(8) and runsv(8) what to do, by the names that services2adjust uses.
 CONTROL = {
     "down": "d",
@@ -64,7 +70,7 @@ class ServiceError(EsmithError):
     """A service could not be adjusted; the text says which and why."""
 
 
-def actions(path):
+def actions(path: str) -> "List[str]":
     """Return the actions (list of str) that the services2adjust entry `path` asks for.
 
     A link names one by its target, a file has one a line. Raises ServiceError where it cannot be read.
@@ -78,7 +84,7 @@ def actions(path):
         raise ServiceError(f"{path}: {error.strerror}") from None
 
 
-def adjust(service, wanted, enabled, say):
+def adjust(service: str, wanted: "Sequence[str]", enabled: bool, say: "Say") -> None:
     """Do the `wanted` actions (list of str) to `service` (str), stopping it where it is not `enabled` (bool).
 
     `say` takes each step (str) before it is done. Raises ServiceError.
@@ -89,7 +95,7 @@ def adjust(service, wanted, enabled, say):
         _by_systemd(service, wanted, enabled, say)
 
 
-def _supervised(service, wanted, enabled, say):
+def _supervised(service: str, wanted: "Sequence[str]", enabled: bool, say: "Say") -> None:
     steps = list(wanted) if enabled else ["down"] + list(wanted)
     if enabled and _NOT_UP.isdisjoint(wanted):
         steps.append("up")
@@ -119,7 +125,7 @@ def _supervised(service, wanted, enabled, say):
         raise ServiceError("; ".join(unknown))
 
 
-def _by_systemd(service, wanted, enabled, say):
+def _by_systemd(service: str, wanted: "Sequence[str]", enabled: bool, say: "Say") -> None:
     steps = ["stop"]
     if enabled:
         steps = list(wanted)
@@ -136,6 +142,6 @@ def _by_systemd(service, wanted, enabled, say):
             continue
         arguments = [*_SYSTEMCTL.get(step, (step,)), service + ".service"]
         if handler.run(rooted("/usr/bin/systemctl"), arguments, say):
-            failures.append("systemctl {} failed".format(" ".join(arguments)))
+            failures.append(f"systemctl {' '.join(arguments)} failed")
     if failures:
         raise ServiceError("; ".join(failures))

@@ -5,6 +5,10 @@ import sys
 
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
 _PRIORITY = 17 * 8 + 6
 # The kernel's longest name of a Unix socket is 108 bytes with its final zero.
 _LONGEST_NAME = 107
@@ -14,7 +18,7 @@ _LONGEST_TEXT = 1 << 16
 _patience = 1
 
 
-def log(*texts, program=None):
+def log(*texts: str, program: "Optional[str]" = None) -> None:
     """Send each text (str) as one datagram to /dev/log; where nobody listens it is dropped.
 
     `program` (str): in whose name, this command's unless given. Each byte outside ASCII becomes `_`.
@@ -24,7 +28,7 @@ def log(*texts, program=None):
     import _socket
 
     program = program or os.path.basename(sys.argv[0]) or "esmith"
-    header = "<%d>%s[%d]: " % (_PRIORITY, program, os.getpid())
+    header = f"<{_PRIORITY}>{program}[{os.getpid()}]: "
     path = os.fsencode(rooted("/dev/log"))
     folder = None
     try:

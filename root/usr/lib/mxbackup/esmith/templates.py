@@ -15,6 +15,12 @@ from esmith.errors import TemplateError
 from esmith.paths import rooted
 from esmith.written import Written
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+
+    Say = Callable[[str], object]
+
 QUEUE = ("/etc/e-smith/templates-custom", "/etc/e-smith/templates")
 DEFAULT_BEGIN = "/etc/e-smith/templates-default/template-begin"
 LEFT_OVERS = ("~", ".swp", ".orig", ".rpmsave", ".rpmnew", ".rpmorig")
@@ -26,18 +32,18 @@ OLDER_SAVES = 9
 _OWN_DEFAULT_BEGIN = os.path.realpath(__file__).rpartition("/usr/lib/mxbackup/")[0] + DEFAULT_BEGIN
 
 
-def _to_stderr(text):
+def _to_stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def fragments(path, queue=QUEUE, warn=_to_stderr):
+def fragments(path: str, queue: "Sequence[str]" = QUEUE, warn: "Say" = _to_stderr) -> "List[str]":
     """Return the fragment files of the template `path`, as real paths (list of str), in the order of the
     output.
 
     In `queue` (folders) the first wins where two have a fragment of the same name. Left-over files are
     passed over with a `warn` (a function of one str). Raises TemplateError where a folder cannot be read.
     """
-    found = {}
+    found: Dict[str, str] = {}
     saw_folder = False
     # The template as one file; no fragment in a folder can have that name.
     flat = "/" + os.path.basename(path)
@@ -62,12 +68,71 @@ def fragments(path, queue=QUEUE, warn=_to_stderr):
     return [found[name] for name in sorted(found, key=_order)]
 
 
-def _order(name):
+def render(path: str, queue: "Sequence[str]" = QUEUE, names: "Optional[fragment.Names]" = None) -> bytes:
+    """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
+
+    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and
+    the line.
+    """
+    return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
+
+
+def diff(path: str, output: "Optional[str]" = None, queue: "Sequence[str]" = QUEUE) -> str:
+    """Return the unified diff (str, "" for none) of the output as it is and as an expansion would make it.
+
+    Nothing is written. Raises TemplateError.
+    """
+    from esmith.differences import unified
+
+    template = _Template(path, output, queue, fragment.Names(keep=False))
+    contents = _desired(template)
+    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in contents]
+    names = [template.output if content is not None else "/dev/null" for content in contents]
+    if contents[0] != contents[1] and texts[0] == texts[1]:
+        # An empty file and none at all differ in their names alone.
+        return f"--- {names[0]}\n+++ {names[1]}\n"
+    return unified(*texts, *names)
+
+
+def expand(
+    path: str,
+    output: "Optional[str]" = None,
+    queue: "Sequence[str]" = QUEUE,
+    names: "Optional[fragment.Names]" = None,
+    warn: "Say" = _to_stderr,
+    reset: bool = False,
+) -> bool:
+    """Expand the template `path` (str); return whether the file was replaced, or deleted where DELETE is set.
+
+    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
+    fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
+    mode 0644 and owner root even where the file has others, as an event does. What metadata says goes
+    before. Raises TemplateError: then the output is as it was.
+    """
+    template = _Template(path, output, queue, names, warn)
+    try:
+        with Written(template.output) as written:
+            current = template.current()[1]
+            if template.metadata.delete:
+                return _delete(template, current, written)
+            template.refresh()
+            if template.metadata.adopt and current and not written.known():
+                content = template.adopting(current)
+            else:
+                content = template.content()
+            return _replace(template, content, written, reset)
+    except OSError as error:
+        raise TemplateError(
+            f"Could not expand {template.output}: {_told(error)}; it is as it was"
+        ) from None
+
+
+def _order(name: str) -> "Tuple[bool, bool, bytes]":
     name = name.lstrip("/")
     return name != "template-begin", name == "template-end", os.fsencode(name)
 
 
-def _names(folder):
+def _names(folder: str) -> "List[str]":
     try:
         return sorted(os.listdir(folder), key=os.fsencode)
     except OSError as error:
@@ -77,19 +142,26 @@ def _names(folder):
 class _Template:
     """One template: what it says, what its output is now and shall be. Raises TemplateError."""
 
-    def __init__(self, path, output=None, queue=QUEUE, names=None, warn=_to_stderr):
+    def __init__(
+        self,
+        path: str,
+        output: "Optional[str]" = None,
+        queue: "Sequence[str]" = QUEUE,
+        names: "Optional[fragment.Names]" = None,
+        warn: "Say" = _to_stderr,
+    ) -> None:
         self.path = _checked(path)
         self.metadata = metadata.read(self.path)
         for warning in self.metadata.warnings:
             warn("WARNING: " + warning)
         self.output = _checked(output) if output else self.metadata.output
         self.place = rooted(self.output)
-        self.custom = None
+        self.custom: Optional[Tuple[str, bytes]] = None
         self._queue = queue
         self._names = names or fragment.Names()
         self._warn = warn
 
-    def current(self):
+    def current(self) -> "Tuple[Optional[os.stat_result], Optional[bytes]]":
         """Return (stat result, content) of the output as it is now, (None, None) where there is none."""
         try:
             found = os.stat(self.place)
@@ -108,15 +180,15 @@ class _Template:
         except OSError as error:
             raise TemplateError(f"Could not expand {self.output}: {error.strerror}") from None
 
-    def refresh(self):
+    def refresh(self) -> None:
         """See the databases as they are now: only under the output's lock, lest older data replace newer."""
         self._names.refresh()
 
-    def content(self):
+    def content(self) -> bytes:
         """Return what the output shall be (bytes)."""
         return self._finished(self._pieces())
 
-    def adopting(self, current):
+    def adopting(self, current: bytes) -> bytes:
         """Return what the output shall be (bytes) where the lines of `current` (bytes) are to be adopted.
 
         `custom` is then (path, text) of the fragment to write, where there is one.
@@ -131,34 +203,35 @@ class _Template:
         self.custom = place, _as_fragment(lines)
         pieces = [piece for piece in pieces if os.path.basename(piece[0]) != self.metadata.adopt]
         pieces.append((place, b"".join(line + b"\n" for line in lines)))
-        return self._finished(sorted(pieces, key=lambda piece: _order(os.path.basename(piece[0]))))
+        pieces.sort(key=lambda piece: _order(os.path.basename(piece[0])))
+        return self._finished(pieces)
 
-    def _foreign(self, current, pieces):
+    def _foreign(self, current: bytes, pieces: "List[Tuple[str, bytes]]") -> "List[bytes]":
         """Return the lines (list of bytes) of `current` without what each of `pieces` gives, as one block.
 
         A single line that a fragment gives, too, stays: it must not go when the fragment gives it no longer.
         """
         rest = b"\n" + b"\n".join(current.splitlines()) + b"\n"
         for _, text in pieces:
-            block = self._finished([(None, text)])
+            block = self._finished([("", text)])
             if block.endswith(b"\n"):
                 rest = rest.replace(b"\n" + block, b"\n", 1)
         return rest[1:].split(b"\n")[:-1]
 
-    def _pieces(self):
+    def _pieces(self) -> "List[Tuple[str, bytes]]":
         files = fragments(self.metadata.template_path, self._queue, self._warn)
         if not files:
             raise TemplateError(f"No templates were found for {self.path}.")
         return [(path, fragment.render(path, self._names)) for path in files]
 
-    def _finished(self, pieces):
+    def _finished(self, pieces: "Iterable[Tuple[str, bytes]]") -> bytes:
         content = b"".join(text for _, text in pieces)
         if self.metadata.blank_lines_go:
             content = b"".join(line + b"\n" for line in content.split(b"\n") if line.strip())
         return content
 
 
-def _checked(path):
+def _checked(path: str) -> str:
     """Return `path` (str) as an absolute path; TemplateError for one that names no file of its own."""
     parts = path.split("/")
     if ".." in parts or not path.strip("/") or "\0" in path:
@@ -166,7 +239,7 @@ def _checked(path):
     return "/" + "/".join(part for part in parts if part not in ("", "."))
 
 
-def _as_fragment(lines):
+def _as_fragment(lines: "List[bytes]") -> bytes:
     """Return the text (bytes) of a fragment that gives `lines` (list of bytes) as they are."""
     text = b"".join(line + b"\n" for line in lines)
     if b"{" not in text and b"}" not in text:
@@ -176,16 +249,7 @@ def _as_fragment(lines):
     return fragment.MARK + b": lines that were in the output before the engine wrote it #}\n" + escaped
 
 
-def render(path, queue=QUEUE, names=None):
-    """Return the whole content (bytes) that an expansion of the template `path` (str) would write.
-
-    Nothing is written; b"" where the output would be deleted. Raises TemplateError, naming the fragment and
-    the line.
-    """
-    return _desired(_Template(path, None, queue, names or fragment.Names(keep=False)))[1] or b""
-
-
-def _desired(template):
+def _desired(template: _Template) -> "Tuple[Optional[bytes], Optional[bytes]]":
     """Return (the output's content now or None, what it shall be or None: none) without writing anything."""
     current = template.current()[1]
     if template.metadata.delete:
@@ -198,54 +262,13 @@ def _desired(template):
     return current, template.content()
 
 
-def diff(path, output=None, queue=QUEUE):
-    """Return the unified diff (str, "" for none) of the output as it is and as an expansion would make it.
-
-    Nothing is written. Raises TemplateError.
-    """
-    from esmith.differences import unified
-
-    template = _Template(path, output, queue, fragment.Names(keep=False))
-    contents = _desired(template)
-    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in contents]
-    names = [template.output if content is not None else "/dev/null" for content in contents]
-    if contents[0] != contents[1] and texts[0] == texts[1]:
-        # An empty file and none at all differ in their names alone.
-        return "--- {}\n+++ {}\n".format(*names)
-    return unified(*texts, *names)
-
-
-def expand(path, output=None, queue=QUEUE, names=None, warn=_to_stderr, reset=False):
-    """Expand the template `path` (str); return whether the file was replaced, or deleted where DELETE is set.
-
-    `output`: another file to write; `queue`: the folders to search, the better one first; `names`: a
-    fragments.Names, to share databases between expansions; `warn`: takes a line of warning (str); `reset`:
-    mode 0644 and owner root even where the file has others, as an event does. What metadata says goes
-    before. Raises TemplateError: then the output is as it was.
-    """
-    template = _Template(path, output, queue, names, warn)
-    try:
-        with Written(template.output) as written:
-            current = template.current()[1]
-            if template.metadata.delete:
-                return _delete(template, current, written)
-            template.refresh()
-            adopting = template.metadata.adopt and current and not written.known()
-            content = template.adopting(current) if adopting else template.content()
-            return _replace(template, content, written, reset)
-    except OSError as error:
-        raise TemplateError(
-            f"Could not expand {template.output}: {_told(error)}; it is as it was"
-        ) from None
-
-
-def _told(error):
+def _told(error: OSError) -> str:
     """Return what the OSError says, with the file where it names one."""
     name = f"{error.filename}: " if error.filename else ""
     return name + (error.strerror or str(error))
 
 
-def _delete(template, current, written):
+def _delete(template: _Template, current: "Optional[bytes]", written: Written) -> bool:
     if current is None:
         return False
     if not written.own(current):
@@ -254,21 +277,22 @@ def _delete(template, current, written):
     return True
 
 
-def _replace(template, content, written, reset):
+def _replace(template: _Template, content: bytes, written: Written, reset: bool) -> bool:
     from esmith import atomicfile
 
     # Also where the output stays as it is: without the fragment the next expansion would drop the lines.
     if template.custom is not None:
-        _adopt(template)
+        _adopt(template, *template.custom)
     while True:
         # Once more, for somebody may have edited it while the fragments took their time.
         found, current = template.current()
         mode, uid, gid = _ownership(template, None if reset else found)
-        if current == content:
+        if found is not None and current == content:
             # Even where the content is right already, mode and owner are made so.
             if mode != stat.S_IMODE(found.st_mode):
                 os.chmod(template.place, mode)
-            if os.geteuid() == 0 and (uid, gid) != (found.st_uid, found.st_gid):
+            owner = found.st_uid, found.st_gid
+            if os.geteuid() == 0 and uid is not None and gid is not None and (uid, gid) != owner:
                 os.chown(template.place, uid, gid)
             break
         if current is not None and not written.own(current):
@@ -290,9 +314,11 @@ def _replace(template, content, written, reset):
     return current != content
 
 
-def _ownership(template, found):
+def _ownership(template: _Template, found: "Optional[os.stat_result]") -> "Tuple[int, Optional[int], Optional[int]]":
     """Return (mode, uid, gid) for the output; those of `found` (stat result or None) are to be kept."""
     wanted = template.metadata
+    uid: Optional[int]
+    gid: Optional[int]
     mode, uid, gid = (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) if found else (0o644, 0, 0)
     if wanted.perms is not None:
         mode = wanted.perms
@@ -305,7 +331,7 @@ def _ownership(template, found):
     return mode, uid, gid
 
 
-def _number(kind, name, template):
+def _number(kind: str, name: str, template: _Template) -> int:
     """Return the number of the user or group `name` (str: name or number); where there is none, root's."""
     import grp
     import pwd
@@ -321,11 +347,10 @@ def _number(kind, name, template):
         return 0
 
 
-def _adopt(template):
-    """Write the custom fragment with the lines that were in the output before the engine first wrote it."""
+def _adopt(template: _Template, path: str, text: bytes) -> None:
+    """Write the custom fragment: `text`, the lines that were in the output before the engine first wrote it."""
     from esmith import atomicfile
 
-    path, text = template.custom
     os.makedirs(os.path.dirname(path), exist_ok=True)
     atomicfile.replace(path, text, mode=0o644)
     template._warn(
@@ -333,7 +358,7 @@ def _adopt(template):
     )
 
 
-def _save(template, current):
+def _save(template: _Template, current: bytes) -> None:
     """Keep the output, `current` (bytes) as it is, as FILE.esmith-save, and older saves beside it."""
     save = template.place + SAVE
     try:
@@ -357,7 +382,7 @@ def _save(template, current):
     )
 
 
-def _make_room(save, template):
+def _make_room(save: str, template: _Template) -> None:
     names = [f"{save}.{number}" for number in range(1, OLDER_SAVES + 1)]
     if os.path.lexists(names[-1]):
         template._warn(
@@ -368,7 +393,7 @@ def _make_room(save, template):
             os.rename(newer, older)
 
 
-def _copy(path, content, save):
+def _copy(path: str, content: bytes, save: str) -> None:
     """Write the `content` (bytes) of the file `path` to `save`, for the same owner and mode."""
     from esmith import atomicfile
 

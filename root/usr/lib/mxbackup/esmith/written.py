@@ -10,13 +10,11 @@ from fcntl import LOCK_EX, flock
 
 from esmith.paths import rooted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional
+
 FOLDER = "/var/lib/e-smith-python/written"
-
-
-def _digest(data):
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()
 
 
 class Written:
@@ -27,15 +25,15 @@ class Written:
     may not read the record is told of an output that it is the engine's.
     """
 
-    def __init__(self, output, looking=False):
+    def __init__(self, output: str, looking: bool = False) -> None:
         self._output = output
         self._looking = looking
-        self._descriptor = None
-        self._digests = []
+        self._descriptor: Optional[int] = None
+        self._digests: List[str] = []
         self._barred = False
-        self._error = None
+        self._error: Optional[OSError] = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Written":
         folder = rooted(FOLDER)
         name = _digest(os.fsencode(self._output))
         flags = os.O_RDONLY if self._looking else os.O_RDWR | os.O_CREAT
@@ -57,20 +55,20 @@ class Written:
                 self._digests.append(digest)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def known(self):
+    def known(self) -> bool:
         """Return whether the engine ever wrote this output."""
         return bool(self._digests) or self._barred
 
-    def own(self, content):
+    def own(self, content: bytes) -> bool:
         """Return whether `content` (bytes) is the engine's own last output."""
         return bool(self._digests) and _digest(content) in self._digests
 
-    def note(self, *contents, needed=False):
+    def note(self, *contents: bytes, needed: bool = False) -> None:
         """Record `contents` (bytes each) as the engine's own; OSError where that cannot be and is `needed`.
 
         Before a replacement both the old output and the new are noted: whichever a crash leaves is known.
@@ -89,3 +87,9 @@ class Written:
             # A full disk: the next expansion then finds an unknown file, and saves it.
             if needed:
                 raise
+
+
+def _digest(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()

@@ -5,7 +5,7 @@ import os
 from esmith.errors import EsmithError
 
 
-def out(data):
+def out(data: bytes) -> None:
     """Print bytes; a reader that went away ends the command as it would any other (signal(7): SIGPIPE).
 
     Raises EsmithError where they cannot be written.
@@ -18,4 +18,4 @@ def out(data):
         try:
             view = view[os.write(1, view):]
         except OSError as error:
-            raise EsmithError(f"standard output: {error.strerror}")
+            raise EsmithError(f"standard output: {error.strerror}") from error

@@ -8,6 +8,12 @@ from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.records import SPACE, decode, encode, split_value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+    Command = Callable[[Database, List[str]], int]
+
 _PAIRS = "[prop1 val1] [prop2 val2] ..."
 # What follows `db DATABASE COMMAND`: how many arguments at least, from where on they are pairs, as words.
 _COMMANDS = {
@@ -37,7 +43,7 @@ class _UsageError(Exception):
     """The arguments do not fit the command."""
 
 
-def main(argv, database=None):
+def main(argv: "Sequence[str]", database: "Optional[str]" = None) -> int:
     """Run `db ARGUMENTS` (argv as in sys.argv), or `config` with its `database`; the exit status (int).
 
     0: done; 1: no such record, nothing to print, or the database could not be read or written;
@@ -73,16 +79,16 @@ def main(argv, database=None):
         return 130
 
 
-def _usage(words):
+def _usage(words: str) -> str:
     return "usage:\n" + "".join(_usage_line(words, command) for command in _COMMANDS) + _NOTE
 
 
-def _usage_line(words, command):
+def _usage_line(words: str, command: str) -> str:
     return f"    {words} {command}{_COMMANDS[command][2]}\n"
 
 
-def _run(database, command, arguments):
-    function = globals()["_" + command]
+def _run(database: str, command: str, arguments: "List[str]") -> int:
+    function: Command = globals()["_" + command]
     if command == "show" and _flag(command, arguments, "--json"):
         function = _show_json
     dry_run = command in _CHANGES and _flag(command, arguments, "--dry-run")
@@ -94,13 +100,13 @@ def _run(database, command, arguments):
     return function(Database(database, readonly=command not in _CHANGES, lazy=command in _CHANGES), arguments)
 
 
-def _fits(command, arguments):
+def _fits(command: str, arguments: "List[str]") -> bool:
     least, pairs, _words = _COMMANDS[command]
     count = len(arguments)
     return count >= least and (pairs is None or (count - pairs) % 2 == 0)
 
 
-def _flag(command, arguments, flag):
+def _flag(command: str, arguments: "List[str]", flag: str) -> bool:
     """Take a flag out of the arguments; it is one where it is the last or first and the others do without."""
     for place in (-1, 0):
         if arguments and arguments[place] == flag:
@@ -112,7 +118,7 @@ def _flag(command, arguments, flag):
     return False
 
 
-def _say(text):
+def _say(text: str) -> None:
     """Print to standard error, whatever becomes of it."""
     try:
         os.write(2, encode(text))
@@ -120,12 +126,12 @@ def _say(text):
         pass
 
 
-def _pairs(arguments):
+def _pairs(arguments: "List[str]") -> "Dict[str, str]":
     """The properties (dict) of `prop value …`; a later one of the same name counts."""
     return dict(zip(arguments[::2], arguments[1::2]))
 
 
-def _preview(db, function, arguments):
+def _preview(db: Database, function: "Command", arguments: "List[str]") -> int:
     """Show the lines before and after a change that is not made."""
     before = _line(db, arguments[0])
     with db.preview():
@@ -135,12 +141,12 @@ def _preview(db, function, arguments):
     return status
 
 
-def _line(db, key):
+def _line(db: Database, key: str) -> "Optional[bytes]":
     raw = db.raw(key)
     return None if raw is None else b"%b=%b\n" % (encode(key).strip(SPACE), raw)
 
 
-def _wanted(db, arguments):
+def _wanted(db: Database, arguments: "List[str]") -> "List[Tuple[bytes, bytes]]":
     """[(key, raw value)] of the key given, or of all; raw is b"" for a line that has no value."""
     if arguments:
         raw = db.raw(arguments[0])
@@ -148,11 +154,11 @@ def _wanted(db, arguments):
     return db.raw_items()
 
 
-def _unescaped(raw):
+def _unescaped(raw: bytes) -> bytes:
     return raw.replace(b"\\n", b"\n")
 
 
-def _print_all(pieces):
+def _print_all(pieces: "List[bytes]") -> int:
     """Print the pieces (list of bytes); the exit status, 1 where there are none."""
     out(b"".join(pieces))
     return 0 if pieces else 1
@@ -160,17 +166,17 @@ def _print_all(pieces):
 
 # One function for each command: (database, arguments that fit it) -> exit status.
 
-def _keys(db, _arguments):
+def _keys(db: Database, _arguments: "List[str]") -> int:
     return _print_all([key + b"\n" for key, _raw in db.raw_items()])
 
 
-def _print(db, arguments):
+def _print(db: Database, arguments: "List[str]") -> int:
     return _print_all([b"%b=%b\n" % (key, _unescaped(raw)) for key, raw in _wanted(db, arguments)])
 
 
-def _show(db, arguments):
+def _show(db: Database, arguments: "List[str]") -> int:
     # Records with the same properties share a format: the command is for whole databases, too.
-    formats = {}
+    formats: Dict[Tuple[bytes, ...], bytes] = {}
     shown = []
     for key, raw in _wanted(db, arguments):
         fields = raw.split(b"|")
@@ -185,13 +191,13 @@ def _show(db, arguments):
     return _print_all(shown)
 
 
-def _form(names):
+def _form(names: "Tuple[bytes, ...]") -> bytes:
     """What shows a key, a type and properties of these names (bytes); b"" where they are out of order."""
     ordered = tuple(sorted(set(names))) == names
     return b"%b=%b\n" + b"    %b=%b\n" * len(names) if ordered else b""
 
 
-def _shown(key, raw):
+def _shown(key: bytes, raw: bytes) -> bytes:
     type_, props = split_value(raw)
     lines = [b"%b=%b\n" % (key, type_)]
     # Where there is no type, the Perl command shows no properties either.
@@ -200,7 +206,7 @@ def _shown(key, raw):
     return b"".join(lines)
 
 
-def _show_json(db, arguments):
+def _show_json(db: Database, arguments: "List[str]") -> int:
     import json
 
     records = {}
@@ -214,66 +220,66 @@ def _show_json(db, arguments):
     return 0 if records else 1
 
 
-def _get(db, arguments):
+def _get(db: Database, arguments: "List[str]") -> int:
     raw = db.raw(arguments[0])
     return _print_all([] if raw is None else [_unescaped(raw) + b"\n"])
 
 
-def _set(db, arguments):
+def _set(db: Database, arguments: "List[str]") -> int:
     db.set(arguments[0], arguments[1], _pairs(arguments[2:]))
     return 0
 
 
-def _setdefault(db, arguments):
+def _setdefault(db: Database, arguments: "List[str]") -> int:
     if not arguments[1]:
         raise _UsageError
     db.set_default(arguments[0], arguments[1], _pairs(arguments[2:]))
     return 0
 
 
-def _delete(db, arguments):
+def _delete(db: Database, arguments: "List[str]") -> int:
     return 0 if db.delete(arguments[0]) else 1
 
 
-def _printtype(db, arguments):
+def _printtype(db: Database, arguments: "List[str]") -> int:
     return _print_all([b"%b=%b\n" % (key, split_value(raw)[0]) for key, raw in _wanted(db, arguments)])
 
 
-def _gettype(db, arguments):
+def _gettype(db: Database, arguments: "List[str]") -> int:
     raw = db.raw(arguments[0])
     return _print_all([] if raw is None else [split_value(raw)[0] + b"\n"])
 
 
-def _settype(db, arguments):
+def _settype(db: Database, arguments: "List[str]") -> int:
     if not arguments[1]:
         raise _UsageError
     return 0 if db.set_type(*arguments[:2]) else 1
 
 
-def _props(db, key):
+def _props(db: Database, key: str) -> "Dict[bytes, Optional[bytes]]":
     raw = db.raw(key)
     return {} if raw is None else split_value(raw)[1]
 
 
-def _printprop(db, arguments):
+def _printprop(db: Database, arguments: "List[str]") -> int:
     props = _props(db, arguments[0])
     if len(arguments) == 1:
         return _print_all([b"%b=%b\n" % (prop, props[prop] or b"") for prop in sorted(props)])
     wanted = [prop for prop in map(encode, arguments[1:]) if props.get(prop) is not None]
-    _print_all([b"%b=%b\n" % (prop, props[prop]) for prop in wanted])
+    _print_all([b"%b=%b\n" % (prop, props[prop] or b"") for prop in wanted])
     return 0
 
 
-def _getprop(db, arguments):
+def _getprop(db: Database, arguments: "List[str]") -> int:
     value = _props(db, arguments[0]).get(encode(arguments[1]))
     return _print_all([] if value is None else [value + b"\n"])
 
 
-def _setprop(db, arguments):
+def _setprop(db: Database, arguments: "List[str]") -> int:
     db.merge(arguments[0], _pairs(arguments[1:]))
     return 0
 
 
-def _delprop(db, arguments):
+def _delprop(db: Database, arguments: "List[str]") -> int:
     db.delete_props(*arguments)
     return 0

@@ -6,6 +6,10 @@ import sys
 from esmith.commands import out
 from esmith.errors import EsmithError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Iterable, List, Optional, Tuple
+
 USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queue=FOLDER ...]
        /path/to/file/to/expand
 
@@ -16,10 +20,47 @@ USAGE = """Usage: {0} [--diff|--dry-run] [--output_filename=FILE] [--expand_queu
 """
 
 
-def _parse(arguments):
-    """Return (options, paths); ValueError for an option that is not known."""
-    options = {"show": False, "output": None, "queue": []}
-    paths = []
+def main(argv: "List[str]") -> int:
+    """Run the command `argv` (list of str) and return its exit status.
+
+    0: done; 1: it failed, and the file is as it was; 2: wrong use; 255: no file was named, as the Perl
+    engine's command has it. With --diff, 0: nothing would change; 1: something would; 2: it failed.
+    """
+    program = os.path.basename(argv[0])
+    if argv[1:2] in (["--help"], ["-h"]):
+        sys.stdout.write(USAGE.format(argv[0]))
+        return 0
+    try:
+        show, output, folders, paths = _parse(argv[1:])
+    except ValueError as error:
+        print(f"{program}: {error}\n{USAGE.format(argv[0])}", end="", file=sys.stderr)
+        return 2
+    if len(paths) != 1:
+        print(USAGE.format(argv[0]), end="", file=sys.stderr)
+        return 2 if paths else 255
+    from esmith import templates
+
+    queue = tuple(map(os.path.abspath, folders)) or templates.QUEUE
+    try:
+        if not show:
+            templates.expand(paths[0], output, queue)
+            return 0
+        difference = templates.diff(paths[0], output, queue)
+        out(difference.encode("utf-8", "surrogateescape"))
+        return 1 if difference else 0
+    except EsmithError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 2 if show else 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: "Iterable[str]") -> "Tuple[bool, Optional[str], List[str], List[str]]":
+    """Return (to show only?, output, queue, paths); ValueError for an option that is not known."""
+    show = False
+    output = None
+    queue = []
+    paths: List[str] = []
     arguments = list(arguments)
     while arguments:
         argument = arguments.pop(0)
@@ -34,48 +75,13 @@ def _parse(arguments):
                     raise ValueError(f"{argument} takes a value")
                 value = arguments.pop(0)
             if name == "__output_filename":
-                options["output"] = value
+                output = value
             else:
-                options["queue"].append(value)
+                queue.append(value)
         elif argument in ("--diff", "--dry-run"):
-            options["show"] = True
+            show = True
         elif argument.startswith("-") and argument != "-":
             raise ValueError(f"no such option: {argument}")
         else:
             paths.append(argument)
-    return options, paths
-
-
-def main(argv):
-    """Run the command `argv` (list of str) and return its exit status.
-
-    0: done; 1: it failed, and the file is as it was; 2: wrong use; 255: no file was named, as the Perl
-    engine's command has it. With --diff, 0: nothing would change; 1: something would; 2: it failed.
-    """
-    program = os.path.basename(argv[0])
-    if argv[1:2] in (["--help"], ["-h"]):
-        sys.stdout.write(USAGE.format(argv[0]))
-        return 0
-    try:
-        options, paths = _parse(argv[1:])
-    except ValueError as error:
-        print(f"{program}: {error}\n{USAGE.format(argv[0])}", end="", file=sys.stderr)
-        return 2
-    if len(paths) != 1:
-        print(USAGE.format(argv[0]), end="", file=sys.stderr)
-        return 2 if paths else 255
-    from esmith import templates
-
-    queue = tuple(map(os.path.abspath, options["queue"])) or templates.QUEUE
-    try:
-        if not options["show"]:
-            templates.expand(paths[0], options["output"], queue)
-            return 0
-        difference = templates.diff(paths[0], options["output"], queue)
-        out(difference.encode("utf-8", "surrogateescape"))
-        return 1 if difference else 0
-    except EsmithError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        return 2 if options["show"] else 1
-    except KeyboardInterrupt:
-        return 130
+    return show, output, queue, paths

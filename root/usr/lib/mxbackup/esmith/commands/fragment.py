@@ -7,19 +7,12 @@ from esmith.commands import out
 from esmith.errors import EsmithError, TemplateError
 from esmith.paths import rooted
 
-
-def _find(path):
-    """Return the fragment file that the engine takes for `path`: TEMPLATE/NAME."""
-    from esmith.templates import QUEUE
-
-    for folder in QUEUE:
-        place = rooted(folder + "/" + path.lstrip("/"))
-        if os.path.isfile(place):
-            return place
-    raise TemplateError("{}: there is no such fragment in {}".format(path, " or ".join(map(rooted, QUEUE))))
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Sequence
 
 
-def main(argv):
+def main(argv: "Sequence[str]") -> int:
     """Run the command `argv` (list of str); return its exit status: 0, 1 (it failed) or 2 (wrong use)."""
     if len(argv) != 2:
         print(f"usage: {argv[0]} TEMPLATE/FRAGMENT", file=sys.stderr)
@@ -36,3 +29,14 @@ def main(argv):
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _find(path: str) -> str:
+    """Return the fragment file that the engine takes for `path`: TEMPLATE/NAME."""
+    from esmith.templates import QUEUE
+
+    for folder in QUEUE:
+        place = rooted(folder + "/" + path.lstrip("/"))
+        if os.path.isfile(place):
+            return place
+    raise TemplateError(f"{path}: there is no such fragment in {' or '.join(map(rooted, QUEUE))}")

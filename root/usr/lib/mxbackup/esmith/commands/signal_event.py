@@ -7,6 +7,10 @@ from esmith import events
 from esmith.commands import out
 from esmith.errors import EsmithError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List
+
 USAGE = """usage:
     {0} [--dry-run] eventname [arg1 [arg2...]]
 
@@ -14,7 +18,7 @@ USAGE = """usage:
 """
 
 
-def main(argv):
+def main(argv: "List[str]") -> int:
     """Run the command `argv` (list of str) and return its exit status.
 
     0: every handler did well; 1: one failed, or the name cannot be an event; 2: there is no such event, or
