@@ -58,7 +58,7 @@ def cases(folder):
                 (folder / path).unlink()
 
     # Three seconds at most, on a machine whose Python starts in ten milliseconds.
-    yield Case("mxbackup add, %d rules, and its event" % COUNT, add(), 300, environment, 5)
+    yield Case(f"mxbackup add, {COUNT} rules, and its event", add(), 300, environment, 5)
     yield Case("mxbackup add --no-update, the same", add("--no-update"), None, environment, 5)
 
     def event(*gone):
@@ -67,16 +67,16 @@ def cases(folder):
             return [ROOT / "sbin/e-smith/signal-event", "mxbackup-update"]
         return argv
 
-    yield Case("event, %d rules, every file new" % COUNT, event(*OUTPUTS), None, environment, 5)
+    yield Case(f"event, {COUNT} rules, every file new", event(*OUTPUTS), None, environment, 5)
     second_list_too = event(*OUTPUTS, *SECOND_LIST)
     yield Case("event, the same, qmail's second list new", second_list_too, None, environment, 5)
-    yield Case("event, %d rules, nothing changed" % COUNT, event(), 80, environment, 10)
-    yield Case("mxbackup list, %d rules" % COUNT, [ROOT / "usr/sbin/mxbackup", "list"], None, environment, 5)
+    yield Case(f"event, {COUNT} rules, nothing changed", event(), 80, environment, 10)
+    yield Case(f"mxbackup list, {COUNT} rules", [ROOT / "usr/sbin/mxbackup", "list"], None, environment, 5)
     disable = [ROOT / "usr/sbin/mxbackup", "disable", "--dry-run"]
-    yield Case("mxbackup disable --dry-run, %d rules" % COUNT, disable, None, environment, 5)
+    yield Case(f"mxbackup disable --dry-run, {COUNT} rules", disable, None, environment, 5)
 
-    bad = ["_%d.org" % number for number in range(COUNT // 5)]
-    good = ["d%d.example.org" % number for number in range(COUNT // 5)]
+    bad = [f"_{number}.org" for number in range(COUNT // 5)]
+    good = [f"d{number}.example.org" for number in range(COUNT // 5)]
     rules.write_text("\n".join(bad + good))
     record = "mxbackup=service|name|{}|status|enabled\n".format(",".join(name + ",1" for name in bad + good))
 
@@ -84,4 +84,4 @@ def cases(folder):
         configuration.write_text(start + record)
         return [ROOT / "usr/sbin/mxbackup", "remove", "--no-update", "--from-file", rules]
 
-    yield Case("mxbackup remove, half of %d no rules" % (len(bad) * 2), take_out, None, environment, 5)
+    yield Case(f"mxbackup remove, half of {len(bad) * 2} no rules", take_out, None, environment, 5)

@@ -19,7 +19,7 @@ def cases(folder):
         def command(*arguments):
             return [DB, "configuration", *arguments]
 
-        def change(number):
+        def change(number, middle=middle, properties=properties):
             return command("setprop", middle, *(word for p in properties for word in (p, f"value{number}")))
 
         records = f"{count:,} records"

@@ -47,7 +47,7 @@ def _milliseconds(argv, environment, status):
     ended = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
     taken = (time.perf_counter() - start) * 1000
     if ended != status:
-        raise SystemExit("%s: exit status %d, not %d" % (" ".join(argv), ended, status))
+        raise SystemExit(f"{' '.join(argv)}: exit status {ended}, not {status}")
     return taken
 
 

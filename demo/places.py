@@ -9,8 +9,8 @@ import tempfile
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT / "tests"), str(CHECKOUT / "tests/check")]
 
-from sandbox import Sandbox
-from throwaway_root import ThrowawayRoot, distribution_package
+from sandbox import Sandbox  # noqa: E402
+from throwaway_root import ThrowawayRoot, distribution_package  # noqa: E402
 
 PACKAGES = "e-smith-python", "smeserver-mxbackup-utf8"
 

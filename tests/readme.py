@@ -9,8 +9,8 @@ from sandbox import CHECKOUT
 
 sys.path[:0] = [str(CHECKOUT / "demo"), str(CHECKOUT / "tests/check")]
 
-import places
-import world
+import places  # noqa: E402
+import world  # noqa: E402
 
 HOST, FRIEND = "    [root@sme]# ", "    [friend@elsewhere]$ "
 
@@ -51,9 +51,8 @@ class Replay:
 
     def friend(self, arguments):
         control = self.host.path("/var/qmail/control")
-        with tempfile.TemporaryDirectory() as folder:
-            with world.serving(pathlib.Path(folder), control) as internet:
-                return internet.check(*arguments).stdout
+        with tempfile.TemporaryDirectory() as folder, world.serving(pathlib.Path(folder), control) as internet:
+            return internet.check(*arguments).stdout
 
     def close(self):
         self.host.close()

@@ -32,7 +32,7 @@ class Syslog:
         while True:
             try:
                 self.messages.append(self._socket.recv(1 << 20))
-            except socket.timeout:
+            except TimeoutError:
                 if not self._open:
                     return
 

@@ -1,16 +1,25 @@
-"""The rules of the house that a machine can hold: language level, rooms, launchers."""
+"""The rules of the house that a machine can hold: rooms, sizes, launchers, one version, a help for each target."""
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+import rooms
+from rooms import LIBRARY, MAY_IMPORT
 from sandbox import CHECKOUT, ROOT
 
-LIBRARY = ROOT / "usr/lib/mxbackup"
-MODULES = sorted(LIBRARY.rglob("*.py"))
 STANDARD_LIBRARY = set(sys.stdlib_module_names)
+
+# A module that is longer is two in one, unless the reason here says otherwise.
+LONGEST = 350  # lines
+LONGER = {
+    "esmith/compiled.py": "one decision: whether kept code may run, and what stands in for Jinja2 while it does",
+    "esmith/database.py": "one class with all that a transaction on one file needs",
+    "esmith/templates.py": "one path from the fragments to the replaced output",
+}
 
 
 def launchers():
@@ -22,37 +31,66 @@ def launchers():
                     yield path
 
 
-def imported(path):
-    """The top-level names of all modules that the file `path` imports, at its top or in a function."""
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.partition(".")[0]
+def names(path):
+    """The top-level names (set of str) of all modules that the file `path` imports."""
+    return {name.partition(".")[0] for name in rooms.imported(path)}
 
 
-def test_every_line_runs_on_python_3_6():
-    programs = [str(path) for path in [*MODULES, *launchers(), CHECKOUT / "createlinks"]]
-    assert len(programs) > 10
-    vermin = os.path.join(os.path.dirname(sys.executable), "vermin")
-    checked = subprocess.run(
-        [vermin, "-t=3.6-", "--no-tips", "--violations", *programs], capture_output=True, text=True,
-    )
-    assert checked.returncode == 0, checked.stdout
+def test_every_module_is_in_a_room_of_the_table_and_every_room_is_there():
+    assert {room for room, _ in rooms.modules()} == set(MAY_IMPORT)
 
 
-def test_the_engine_knows_nothing_of_mail_and_needs_only_the_standard_library():
+def test_the_table_has_arrows_downwards_only():
+    order = list(MAY_IMPORT)
+    for room, below in MAY_IMPORT.items():
+        assert all(order.index(other) < order.index(room) for other in below), room
+
+
+def test_each_room_imports_only_what_the_table_lets_it():
+    wrong = {f"{room} -> {other}": sorted(paths) for (room, other), paths in rooms.arrows().items()
+             if other not in MAY_IMPORT[room]}
+    assert wrong == {}
+
+
+def test_the_names_that_fragments_use_are_for_fragments_alone():
+    users = {path for (_, other), paths in rooms.arrows().items() if other in rooms.PUBLISHED for path in paths}
+    assert users == set()
+
+
+def test_the_picture_in_the_architecture_is_that_of_the_code():
+    assert rooms.drawn()[1] == rooms.picture(), "run: make picture"
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("__init__.py")),
+                         ids=lambda path: str(path.parent.relative_to(LIBRARY)))
+def test_each_folder_says_what_it_knows_and_what_it_does_not(path):
+    text = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+    assert len(text.split(".")[0]) > 20, f"{path} does not say what it knows"
+    assert re.search(r"\b(nothing|nor|not)\b", text), f"{path} does not say what it does not know"
+
+
+def test_no_module_is_long_without_a_reason():
+    long = {}
+    for path in LIBRARY.rglob("*.py"):
+        lines = len(path.read_bytes().splitlines())
+        if lines > LONGEST:
+            long[str(path.relative_to(LIBRARY))] = lines
+    assert {name: lines for name, lines in long.items() if name not in LONGER} == {}
+    assert set(LONGER) <= set(long), "a reason that is not needed any more"
+
+
+def test_the_engine_needs_only_the_standard_library():
     foreign = {
         (path.name, name)
         for path in LIBRARY.glob("esmith/**/*.py")
-        for name in imported(path)
+        for name in names(path)
         if name not in STANDARD_LIBRARY | {"esmith"}
     }
     assert {name for _, name in foreign} <= {"jinja2"}, foreign
 
 
 def test_the_rules_know_nothing_of_files():
-    assert not {"os", "io", "pathlib", "esmith"} & set(imported(LIBRARY / "mxbackup/rules/rule.py"))
+    assert not {"os", "io", "pathlib", "esmith"} & names(LIBRARY / "mxbackup/rules/rule.py")
 
 
 @pytest.mark.parametrize("path", list(launchers()), ids=lambda path: str(path.relative_to(ROOT)))
@@ -60,3 +98,20 @@ def test_a_launcher_is_isolated_and_thin(path):
     lines = path.read_text().splitlines()
     assert lines[0] == "#!/usr/bin/python3 -IS"
     assert len(lines) <= 25
+
+
+def test_the_version_is_one_everywhere():
+    checked = subprocess.run([str(CHECKOUT / "packaging/version"), "--check"], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr + "run: make version"
+    said = subprocess.run([str(ROOT / "usr/sbin/mxbackup"), "--version"], capture_output=True, text=True).stdout
+    spec = (CHECKOUT / "smeserver-mxbackup.spec").read_text()
+    assert said == f"mxbackup {re.search(r'(?m)^Version: +(.*)$', spec)[1]}\n"
+    # rpm's own log has it as its last entry.
+    assert re.search(r"(?m)^%changelog\n\* .* - (.*)-1$", spec)[1] == said.split()[1]
+
+
+def test_make_help_lists_every_target():
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = set(re.search(r"(?m)^\.PHONY: (.*)$", makefile)[1].split())
+    assert targets == set(re.findall(r"(?m)^([a-z]+):", makefile))
+    assert targets - {"help"} == set(re.findall(r"@echo 'make ([a-z]+) ", makefile))

@@ -50,7 +50,7 @@ def udp(answer, over_tcp=None):
                     reply = answer(question)
                     if reply is not None:
                         server.sendto(reply, client)
-                except socket.timeout:
+                except TimeoutError:
                     continue
                 except OSError:
                     return

@@ -21,7 +21,7 @@ def name_server(folder, zones):
         configuration = write_zones(folder / "zones", zones, "127.0.0.1", port)
         process = subprocess.Popen(["nsd", "-d", "-c", str(configuration)], stdin=subprocess.DEVNULL)
         try:
-            wait_for(lambda: process.poll() is not None or _answers(port))
+            wait_for(lambda process=process, port=port: process.poll() is not None or _answers(port))
             if process.poll() is None:
                 yield f"127.0.0.1:{port}"
                 return
@@ -53,7 +53,7 @@ def many_domains(folder, count):
     control = folder / "var/qmail/control"
     control.mkdir(parents=True)
     (control / "rcpthosts").write_text("sme.doecom.net\n" + "".join(f"{d}\n.{d}\n" for d in domains))
-    zones = {**{domain: RECORDS for domain in domains}, "doecom.net": "sme A 192.168.0.2\n"}
+    zones = {**dict.fromkeys(domains, RECORDS), "doecom.net": "sme A 192.168.0.2\n"}
     with name_server(folder, zones) as dns, mailfront.start(control) as server:
-        command = ["check", "--server", "%s:%d" % server.address, "--nameserver", dns]
+        command = ["check", "--server", "{}:{}".format(*server.address), "--nameserver", dns]
         yield [*command, "--only", "smtp", "--only", "dns", "--only", "loop"], {"ESMITH_ROOT": str(folder)}

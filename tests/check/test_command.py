@@ -40,7 +40,7 @@ def dns(tmp_path):
 
 
 def everything(host, server, dns, *arguments):
-    where = ["--server", "%s:%d" % server.address, "--nameserver", dns]
+    where = ["--server", "{}:{}".format(*server.address), "--nameserver", dns]
     return host.run("mxbackup", "check", *where, *arguments)
 
 
@@ -48,10 +48,10 @@ def test_a_right_host_is_green_from_end_to_end(backup, dns):
     with mailfront.start(backup / "/var/qmail/control") as server:
         done = everything(backup, server, dns)
         assert (done.returncode, done.stdout, done.stderr) == (0, (
-            "GOOD       server 127.0.0.1:%d\n"
+            f"GOOD       server 127.0.0.1:{server.address[1]}\n"
             "GOOD       smithnet.com (DOMAIN)\n"
             "GOOD       mail.bar.org (HOST)\n"
-            "2 domains: 2 good, 0 with a fault, 0 not fully checked\n") % server.address[1], "")
+            "2 domains: 2 good, 0 with a fault, 0 not fully checked\n"), "")
         stored = json.loads(backup.read(STORE))["verdicts"]
         assert {name: (verdict["kind"], verdict["state"]) for name, verdict in stored.items()} == {
             "": ("SERVER", "good"), "smithnet.com": ("DOMAIN", "good"), "mail.bar.org": ("HOST", "good")}
@@ -80,7 +80,7 @@ def test_changes_are_printed_logged_and_mailed(backup, dns, tmp_path):
     assert done.stdout == ""
     messages = [message.decode() for message in log.messages if b"check:" in message]
     assert len(messages) == 2 and all(message.startswith("<142>") for message in messages)
-    assert "check: 127.0.0.1:%d is now fault: " % server.address[1] in messages[0]
+    assert f"check: 127.0.0.1:{server.address[1]} is now fault: " in messages[0]
     assert "mail.bar.org is now fault: it refuses mail for names below mail.bar.org" in messages[1]
     mail = (tmp_path / "mail").read_text()
     assert mail.startswith("-i -- admin@doecom.net\nTo: admin@doecom.net\nSubject: MX backup:")
@@ -115,7 +115,7 @@ def test_the_panel_calls_it_from_python(backup, dns, monkeypatch):
     seen = []
     with mailfront.start(backup / "/var/qmail/control") as server:
         verdicts = checks.run(["mail.bar.org"], progress=lambda done, total: seen.append((done, total)),
-                              server="%s:%d" % server.address, nameserver=dns)
+                              server="{}:{}".format(*server.address), nameserver=dns)
     assert [(verdict.kind, verdict.state) for verdict in verdicts] == [("SERVER", "good"), ("HOST", "good")]
     assert seen == [(1, 1)]
     assert store.load()["mail.bar.org"]["state"] == "good"
@@ -140,7 +140,7 @@ def test_a_name_of_the_host_that_is_none_is_not_said_to_the_server(backup, name,
     backup.run("config", "set", "SystemName", name)
     backup.run("config", "set", "DomainName", domain)
     with mailfront.start(backup / "/var/qmail/control") as server:
-        done = backup.run("mxbackup", "check", "-v", "--only", "smtp", "--server", "%s:%d" % server.address)
+        done = backup.run("mxbackup", "check", "-v", "--only", "smtp", "--server", "{}:{}".format(*server.address))
         assert (done.returncode, done.stderr) == (0, "")
         assert "\nEHLO [127.0.0.1]\n" in done.stdout and "\nMAIL FROM:<>\n" in done.stdout
     done = backup.run("mxbackup", "check", "--only", "files")
@@ -195,7 +195,7 @@ def test_a_server_that_has_no_address(tmp_path):
 
 def test_without_dnspython_the_dialogues_are_still_held(sme_mailfront, tmp_path):
     (tmp_path / "dns.py").write_text("raise ImportError('not here')\n")
-    server = "%s:%d" % sme_mailfront[0]
+    server = "{}:{}".format(*sme_mailfront[0])
     done = outside("--server", server, "smithnet.com", PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert "smithnet.com\n    unchecked, dns: the Python module dnspython is not installed\n" in done.stdout
@@ -206,7 +206,7 @@ def test_without_dnspython_the_dialogues_are_still_held(sme_mailfront, tmp_path)
 
 def test_the_transcript_comes_before_the_verdict(sme_mailfront):
     done = outside("-v", "--only", "smtp", "--as", "admin@anything.other.org",
-                   "--server", "%s:%d" % sme_mailfront[0], "smithnet.com")
+                   "--server", "{}:{}".format(*sme_mailfront[0]), "smithnet.com")
     blocks = done.stdout.split("Trying 127.0.0.1...\nConnected to 127.0.0.1.\nEscape character is '^]'.\n")
     assert len(blocks) == 3 and blocks[0] == ""
     assert blocks[2].startswith(
@@ -242,7 +242,7 @@ def on_a_terminal(*arguments, **environment):
 
 
 def test_colours_and_progress_are_for_terminals(sme_mailfront):
-    arguments = ["--server", "%s:%d" % sme_mailfront[0], "--only", "smtp",
+    arguments = ["--server", "{}:{}".format(*sme_mailfront[0]), "--only", "smtp",
                  *(f"d{n}.org" for n in range(11)), "smithnet.com"]
     shown = on_a_terminal(*arguments)
     assert "\x1b[32mGOOD     \x1b[0m  smithnet.com" in shown
@@ -269,7 +269,7 @@ def test_the_dialogue_is_in_tls_where_it_is_offered(tmp_path):
             obedient(greeting=b"", rcpt=b"550 no\r\n")(secured)
 
     with tcp(with_tls) as address:
-        done = outside("-v", "--only", "smtp", "--server", "%s:%d" % address, "smithnet.com")
+        done = outside("-v", "--only", "smtp", "--server", "{}:{}".format(*address), "smithnet.com")
     assert re.search(r"STARTTLS\n220 go ahead\n\(TLSv1\.\d from here on\)\nEHLO ", done.stdout), done.stdout
 
 

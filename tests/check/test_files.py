@@ -110,10 +110,10 @@ def test_a_host_with_the_perl_engine_compares_our_lines(backup):
 def test_a_refusal_by_ones_own_server_while_disabled_says_how_to_enable(backup):
     assert backup.run("mxbackup", "disable").returncode == 0
     with mailfront.start(backup / "/var/qmail/control") as server:
-        status, verdicts = check(backup, "--only", "smtp", "--server", "%s:%d" % server.address)
+        status, verdicts = check(backup, "--only", "smtp", "--server", "{}:{}".format(*server.address))
     assert status == 1
     assert ("note", "MX backup is disabled: no rule is in force", "run: mxbackup enable") in verdicts[
-        "%s:%d" % server.address]
+        "{}:{}".format(*server.address)]
     fault = next(finding for finding in verdicts["smithnet.com"] if finding[0] == "fault")
     assert fault[2] == "run: mxbackup enable"
 

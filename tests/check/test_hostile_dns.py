@@ -96,7 +96,7 @@ def check(address, *arguments, seconds=SECONDS):
     start = time.monotonic()
     done = subprocess.run(
         ["/usr/bin/python3", "-m", "mxbackup", "check", "--json", "--only", "dns", "--timeout", str(seconds),
-         "--server", "111.112.113.114", "--name", "mail.doecom.net", "--nameserver", "%s:%d" % address,
+         "--server", "111.112.113.114", "--name", "mail.doecom.net", "--nameserver", "{}:{}".format(*address),
          *arguments, "smithnet.com"],
         cwd=LIBRARY, env={"PATH": os.environ["PATH"], "ESMITH_ROOT": "/nonexistent"},
         capture_output=True, text=True, timeout=60)
@@ -192,7 +192,7 @@ def test_what_dns_says_does_not_reach_the_terminal_as_it_is():
     with udp(evil) as address:
         done = subprocess.run(
             ["/usr/bin/python3", "-m", "mxbackup", "check", "--only", "dns", "--server", "111.112.113.114",
-             "--nameserver", "%s:%d" % address, "smithnet.com"],
+             "--nameserver", "{}:{}".format(*address), "smithnet.com"],
             cwd=LIBRARY, env={"PATH": os.environ["PATH"], "ESMITH_ROOT": "/nonexistent"}, capture_output=True)
     assert b"owned" in done.stdout
     assert set(done.stdout + done.stderr) <= set(range(0x20, 0x7f)) | {0x0a}

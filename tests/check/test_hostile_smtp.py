@@ -124,7 +124,7 @@ def check(address, *arguments, seconds=SECONDS, preexec=None):
     start = time.monotonic()
     done = subprocess.run(
         ["/usr/bin/python3", "-m", "mxbackup", "check", "--json", "--only", "smtp", "--timeout", str(seconds),
-         "--server", "%s:%d" % address, *arguments],
+         "--server", "{}:{}".format(*address), *arguments],
         cwd=LIBRARY, capture_output=True, text=True, timeout=60, preexec_fn=preexec)
     assert done.stderr == ""
     verdicts = json.loads(done.stdout)["verdicts"]
@@ -220,7 +220,7 @@ def test_what_a_server_says_does_not_reach_the_terminal_as_it_is():
     with tcp(obedient(greeting=b"220 \x1b[2J hello\r\n", rcpt=evil)) as address:
         done = subprocess.run(
             ["/usr/bin/python3", "-m", "mxbackup", "check", "-v", "--only", "smtp",
-             "--server", "%s:%d" % address, "smithnet.com"], cwd=LIBRARY, capture_output=True, timeout=60)
+             "--server", "{}:{}".format(*address), "smithnet.com"], cwd=LIBRARY, capture_output=True, timeout=60)
     assert done.returncode == 1
     assert set(done.stdout + done.stderr) <= set(range(0x20, 0x7f)) | {0x0a}
     assert rb"550 \x1b]0;owned\x07\x1b[2J\x9b31m \xe2\x80\xae\x00 no" in done.stdout
@@ -269,7 +269,7 @@ def test_where_tls_fails_the_dialogue_goes_on_without(behave):
     with tcp(behave) as address:
         dialogue, _, trouble = smtp.begin(Endpoint(*address), "friend.example", Deadline(5))
         with dialogue:
-            assert trouble.startswith("%s:%d: it offers STARTTLS, but: " % address)
+            assert trouble.startswith("{}:{}: it offers STARTTLS, but: ".format(*address))
             assert trouble.count("127.0.0.1") == 1
             assert dialogue.mail("").accepted
             assert not dialogue.tls

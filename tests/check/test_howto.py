@@ -151,7 +151,7 @@ def test_a_friend_outside_proves_it_with_one_command(world, arguments):
 def test_a_message_is_sent_only_where_it_is_asked_for(sme_mailfront):
     address, queue = sme_mailfront
     before = len(mailfront.messages(queue))
-    command = ["/usr/bin/python3", "-m", "mxbackup", "check", "--server", "%s:%d" % address, "--only", "smtp",
+    command = ["/usr/bin/python3", "-m", "mxbackup", "check", "--server", "{}:{}".format(*address), "--only", "smtp",
                "--as", "admin@anything.other.org", "smithnet.com"]
     for send in ([], ["--send"]):
         assert len(mailfront.messages(queue)) == before

@@ -29,7 +29,7 @@ def check(address, *arguments, inside=(), timeout=60):
     """Run `mxbackup check --json` for smithnet.com; return its exit status and {name: verdict}."""
     done = subprocess.run(
         [*inside, "/usr/bin/python3", "-m", "mxbackup", "check", "--json", "-v", "--only", "smtp",
-         "--server", "%s:%d" % address, *arguments, "smithnet.com"],
+         "--server", "{}:{}".format(*address), *arguments, "smithnet.com"],
         cwd=LIBRARY, capture_output=True, text=True, timeout=timeout)
     assert done.stderr == ""
     server, domain = json.loads(done.stdout)["verdicts"]
@@ -81,7 +81,8 @@ def test_the_kind_of_a_rule_is_held_against_the_server(control, rcpthosts, kind,
 
 
 def test_without_a_rule_the_names_below_are_only_reported(control):
-    for rcpthosts, words in zip(BOTH_KINDS, ("takes mail for names below", "refuses mail for names below")):
+    both_words = "takes mail for names below", "refuses mail for names below"
+    for rcpthosts, words in zip(BOTH_KINDS, both_words, strict=True):
         (control / "rcpthosts").write_text(rcpthosts)
         with mailfront.start(control) as server:
             status, _, domain = check(server.address)
@@ -102,7 +103,7 @@ def test_an_open_relay_is_found_from_outside(world, control):
 
 
 def check_in_world(world, server):
-    done = world.check("--json", "--only", "smtp", "--server", "%s:%d" % server.address, "smithnet.com")
+    done = world.check("--json", "--only", "smtp", "--server", "{}:{}".format(*server.address), "smithnet.com")
     assert done.stderr == ""
     return (done.returncode, *json.loads(done.stdout)["verdicts"])
 
@@ -124,7 +125,7 @@ def test_a_friend_is_not_sent_to_his_own_loopback(sme, control):
     """Run on the host itself, the advice names the host as it is called elsewhere."""
     (control / "rcpthosts").write_text(BOTH_KINDS[0])
     with mailfront.start(control, relay=True) as server:
-        done = sme.run("mxbackup", "check", "--only", "smtp", "--server", "%s:%d" % server.address)
+        done = sme.run("mxbackup", "check", "--only", "smtp", "--server", "{}:{}".format(*server.address))
     assert done.returncode == 2
     assert done.stdout.count("run this check from outside: mxbackup check --server sme.doecom.net ") == 3
 

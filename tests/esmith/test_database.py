@@ -108,10 +108,9 @@ def test_a_transaction_sees_what_others_did_before_it(here):
 def test_an_exception_undoes_a_transaction(here):
     db = Database()
     db.set("k", "t")
-    with pytest.raises(FormatError):
-        with db.transaction():
-            db.set("other", "t")
-            db["k"].merge({"good": "1", "bad": "a|b"})
+    with pytest.raises(FormatError), db.transaction():
+        db.set("other", "t")
+        db["k"].merge({"good": "1", "bad": "a|b"})
     assert lines(here) == ["k=t"] and list(db) == ["k"]
     assert os.listdir(here / "/home/e-smith/db") == ["configuration"]
 
@@ -130,9 +129,8 @@ def test_a_transaction_of_many_changes(here):
 def test_transactions_do_not_nest(here):
     db = Database()
     with db.transaction():
-        with pytest.raises(DatabaseError, match="in a transaction already"):
-            with db.transaction():
-                pass
+        with pytest.raises(DatabaseError, match="in a transaction already"), db.transaction():
+            pass
         db.set("k", "t")
     assert lines(here) == ["k=t"]
 
@@ -177,9 +175,9 @@ def test_a_long_value_makes_no_long_message(here):
 
 def test_waiting_for_oneself_is_refused(here):
     db = Database()
-    with db.transaction():
-        with pytest.raises(DatabaseError, match="a transaction of this very program is under way"):
-            Database().set("k", "t")
+    busy = pytest.raises(DatabaseError, match="a transaction of this very program is under way")
+    with db.transaction(), busy:
+        Database().set("k", "t")
     Database().set("k", "t")
     assert lines(here) == ["k=t"]
 

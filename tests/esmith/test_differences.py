@@ -28,7 +28,7 @@ def patched(old, difference, folder):
 @settings(max_examples=60, deadline=None)
 @given(old=LINES, new=LINES, ends=st.tuples(st.booleans(), st.booleans()))
 def test_patch_makes_the_new_file(tmp_path_factory, old, new, ends):
-    old, new = (text[:-1] if cut else text for text, cut in zip((old, new), ends))
+    old, new = (text[:-1] if cut else text for text, cut in zip((old, new), ends, strict=True))
     difference = unified(old, new, "file", "file")
     if old == new:
         assert difference == ""
@@ -42,7 +42,7 @@ def test_long_files():
         lines[::2],
         lines[::-1],
         ["x\n"] * 100_000,
-        [l + "y\n" if n % 3 else l for n, l in enumerate(lines)],
+        [line + "y\n" if n % 3 else line for n, line in enumerate(lines)],
     ):
         assert unified("".join(lines), "".join(other), "a", "b")
     assert unified("".join(lines), "".join(lines[:50_000] + ["x\n"] + lines[50_000:]), "a", "b") == (

@@ -311,7 +311,7 @@ def test_a_supervised_service_gets_its_control_bytes(host, service, status, acti
     assert os.read(pipe, 100) == control
     assert [line for line in lines if line.startswith("adjusting")] == [
         f"adjusting supervised qpsmtpd ({step})"
-        for step in (["down"] if b"d" == control[:1] and "down" not in actions else [])
+        for step in (["down"] if control[:1] == b"d" and "down" not in actions else [])
         + actions
         + (["up"] if control[-1:] == b"u" and "up" not in actions else [])
     ]

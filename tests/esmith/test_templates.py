@@ -582,7 +582,7 @@ def test_two_at_once_end_with_the_newest_data(tree):
             os.rename(tree / "/home/e-smith/db/new", tree / "/home/e-smith/db/configuration")
             running.append(subprocess.Popen([EXPAND, "/out/file"], env=tree.environment))
         assert [process.wait(60) for process in running] == [0] * 4
-        assert set(line.split()[1] for line in tree.read("/out/file").splitlines()) == {f"{now}.3"}
+        assert {line.split()[1] for line in tree.read("/out/file").splitlines()} == {f"{now}.3"}
     assert saves(tree) == []
 
 

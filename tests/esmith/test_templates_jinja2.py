@@ -169,7 +169,7 @@ def test_same_bytes_however_a_fragment_is_run(sandbox, corpus):
     seen += [old, render_all(sandbox, corpus, "", OLD_JINJA2)[1]]
     clear_cache(sandbox)
     seen.append(render_all(sandbox, corpus, "whole", OLD_JINJA2)[1])
-    for text, *results in zip(CORPUS, *seen):
+    for text, *results in zip(CORPUS, *seen, strict=True):
         assert all(result == results[0] for result in results), (text, results)
     refused = CORPUS.index("\n{{ two.p }}")
     assert [text is None for text, _ in cold] == [number >= refused for number in range(len(CORPUS))], [

@@ -251,8 +251,8 @@ def test_names_that_are_not_ascii_in_any_locale(live, tmp_path, locale):
 
 
 def test_a_domain_that_a_short_list_of_suffixes_let_pass_is_warned_of(live):
-    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mxbackup import cli; from mxbackup.rules import publicsuffix; " \
-             "publicsuffix.LIST = '/nowhere'; sys.exit(cli.main(sys.argv))"
+    script = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mxbackup import cli; " \
+             "from mxbackup.rules import publicsuffix; publicsuffix.LIST = '/nowhere'; sys.exit(cli.main(sys.argv))"
 
     def add(*arguments):
         argv = ["/usr/bin/python3", "-IS", "-c", script, ROOT / "usr/lib/mxbackup", "add", *arguments]

@@ -1,5 +1,6 @@
 """More than fifty rules on a host with qmail: which name is in which list, at every moment."""
 
+import contextlib
 import os
 import random
 import signal
@@ -367,10 +368,8 @@ def test_no_moment_and_no_cut_in_which_a_name_is_in_neither(host):
                                        env=host.environment, start_new_session=True)
             if turn % 4:
                 time.sleep(dice.uniform(0.01, 0.25))
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             process.wait(30)
     finally:
         done.set()

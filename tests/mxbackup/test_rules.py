@@ -135,7 +135,7 @@ def test_the_list_holds_what_was_put_in(kinds):
 ])
 @pytest.mark.parametrize("beside", [0, 50])
 def test_public_suffixes(name, answer, beside):
-    others = ["a%d.smithnet.com" % i for i in range(beside)]
+    others = [f"a{i}.smithnet.com" for i in range(beside)]
     assert publicsuffix.among(others + [name]) == ([name] if answer else [])
 
 

@@ -60,7 +60,7 @@ class Door:
     @property
     def url(self):
         user = self.credentials + "@" if self.credentials else ""
-        return "http://%s127.0.0.1:%d%s/" % (user, self.port, self.base)
+        return f"http://{user}127.0.0.1:{self.port}{self.base}/"
 
     def ask(self, method, path, body=None, **headers):
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -104,27 +104,27 @@ class Manager(Door):
         super().__init__(listener.getsockname()[1])
         (sandbox / "/web").mkdir()
         sandbox.write("/web/users", self.credentials + "\n")
-        sandbox.write("/web/lighttpd.conf", """
-            server.document-root = "%(root)s/web"
+        sandbox.write("/web/lighttpd.conf", f"""
+            server.document-root = "{sandbox.path}/web"
             server.systemd-socket-activation = "enable"
             server.bind = "127.0.0.1"
-            server.port = %(port)d
+            server.port = {self.port}
             server.modules = ("mod_auth", "mod_authn_file", "mod_alias", "mod_setenv", "mod_cgi")
-            server.errorlog = "%(root)s/web/log"
-            server.breakagelog = "%(root)s/web/log"
+            server.errorlog = "{sandbox.path}/web/log"
+            server.breakagelog = "{sandbox.path}/web/log"
             mimetype.assign = (".html" => "text/html")
             auth.backend = "plain"
-            auth.backend.plain.userfile = "%(root)s/web/users"
-            setenv.set-environment = ("ESMITH_ROOT" => "%(root)s")
+            auth.backend.plain.userfile = "{sandbox.path}/web/users"
+            setenv.set-environment = ("ESMITH_ROOT" => "{sandbox.path}")
             alias.url = (
-                "/server-manager/cgi-bin/" => "%(root)s/etc/e-smith/web/panels/manager/cgi-bin/",
-                "/open/" => "%(root)s/etc/e-smith/web/panels/manager/cgi-bin/",
+                "/server-manager/cgi-bin/" => "{sandbox.path}/etc/e-smith/web/panels/manager/cgi-bin/",
+                "/open/" => "{sandbox.path}/etc/e-smith/web/panels/manager/cgi-bin/",
             )
-            $HTTP["url"] =~ "^/(server-manager/cgi-bin|open)/" { cgi.assign = ("" => "") }
-            $HTTP["url"] =~ "^/server-manager/" {
+            $HTTP["url"] =~ "^/(server-manager/cgi-bin|open)/" {{ cgi.assign = ("" => "") }}
+            $HTTP["url"] =~ "^/server-manager/" {{
                 auth.require = ("" => ("method" => "basic", "realm" => "manager", "require" => "valid-user"))
-            }
-        """ % {"root": sandbox.path, "port": self.port})
+            }}
+        """)
 
         def become_listener():
             os.dup2(listener.fileno(), 3)
@@ -132,7 +132,8 @@ class Manager(Door):
 
         self.log = sandbox / "/web/log"
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f"LISTEN_PID=$$ LISTEN_FDS=1 exec /usr/sbin/lighttpd -D -f {sandbox.path}/web/lighttpd.conf"],
+            ["/bin/sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec /usr/sbin/lighttpd -D -f "$0"',
+             f"{sandbox.path}/web/lighttpd.conf"],
             preexec_fn=become_listener, close_fds=False, env=sandbox.environment,
         )
         listener.close()

@@ -129,13 +129,13 @@ def test_iso_8859_1(latin_manager, latin_host, browser):
 def test_the_manager_s_frame_lets_it_in_and_no_other(manager, panel_host, browser):
     panel_host.write("/web/frame.html", f'<iframe src="{manager.base}/" width="900" height="600"></iframe>')
     browser.open(manager.url)  # whoever sees the frame is logged in
-    browser.open("http://127.0.0.1:%d/frame.html" % manager.port)
+    browser.open(f"http://127.0.0.1:{manager.port}/frame.html")
     browser.driver.switch_to.frame(0)
     assert browser.light[0] == "green"
     browser.press("Disable MX Backup")
     assert browser.light[0] == "red"
     browser.driver.switch_to.default_content()
-    address = "http://127.0.0.1:%d%s/" % (manager.port, manager.base)
+    address = f"http://127.0.0.1:{manager.port}{manager.base}/"
     browser.open(f"data:text/html,<iframe src='{address}'></iframe>")
     browser.driver.switch_to.frame(0)
     assert not browser.all(".mxb")
@@ -172,7 +172,7 @@ def test_an_expired_session(panel_host, browser):
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            browser.open("http://127.0.0.1:%d/" % server.server_port)
+            browser.open(f"http://127.0.0.1:{server.server_port}/")
             browser.type("Password", PASSWORD)
             browser.press("Log in")
             assert browser.light[0] == "green"

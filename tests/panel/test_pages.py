@@ -177,7 +177,7 @@ def test_each_wrong_line_of_a_list_is_named_and_nothing_is_added(manager, panel_
     page = manager.ask("POST", "/list", body, Content_Type="multipart/form-data; boundary=----x")
     assert page.status == 422
     for line, text in ((2, "bad_one.example"), (3, "co.uk"), (4, "x y z")):
-        assert "Line %d, %s:" % (line, text) in page.text
+        assert f"Line {line}, {text}:" in page.text
     assert "good.example\nbad_one.example\nco.uk DOMAIN" in page.text
     assert names(panel_host) == before
 
@@ -228,7 +228,7 @@ def test_ignored_rules_are_shown_with_the_reason_and_cannot_inject(manager, pane
 
 
 def test_many_rules_come_in_pages_and_are_found_by_a_part_of_their_name(manager, panel_host):
-    flat = ",".join("host%03d.example,0" % number for number in range(250))
+    flat = ",".join(f"host{number:03}.example,0" for number in range(250))
     panel_host.run("db", "configuration", "setprop", "mxbackup", "name", flat)
     page = manager.get()
     assert "250 rules" in page.text and "Page 1 of 3" in page.text and "host100.example" not in page.text

@@ -151,7 +151,7 @@ def test_a_body_that_is_too_big_is_refused_unread(door):
 
 def test_ten_thousand_fields_are_refused(door):
     token = door.get().token
-    body = "&".join("f%d=x" % number for number in range(10000)) + "&token=" + token
+    body = "&".join(f"f{number}=x" for number in range(10000)) + "&token=" + token
     assert door.ask("POST", "/create", body, Content_Type=FORM).status == 413
     part = '--b\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nx\r\n'
     body = "".join(part % number for number in range(10000)) + "--b--"
@@ -333,9 +333,9 @@ def test_another_name_for_the_address_is_refused(own):
 
 def test_a_post_from_another_site_is_refused(own):
     token = own.get("/login").token
-    for origin in ("http://evil.example", "null", "https://127.0.0.1:%d" % own.port, "http://127.0.0.1:1"):
+    for origin in ("http://evil.example", "null", f"https://127.0.0.1:{own.port}", "http://127.0.0.1:1"):
         assert own.post("/login", {"password": PASSWORD}, token, Origin=origin).status == 403
-    ours = "http://127.0.0.1:%d" % own.port
+    ours = f"http://127.0.0.1:{own.port}"
     assert own.post("/login", {"password": PASSWORD}, token, Origin=ours).status == 303
 
 
@@ -362,7 +362,7 @@ def test_a_request_without_end_is_cut_off(own):
     assert client.recv(100).split()[1] == b"414"
     client.close()
     connection = http.client.HTTPConnection("127.0.0.1", own.port, timeout=10)
-    connection.request("GET", "/login", headers={"X-%d" % number: "y" for number in range(200)})
+    connection.request("GET", "/login", headers={f"X-{number}": "y" for number in range(200)})
     assert connection.getresponse().status in (400, 431)
     connection.close()
 

@@ -1,3 +1,6 @@
-"""Makes a host a backup MX: rules, the mail servers' files, checks, panel."""
+"""Makes a host a backup MX: rules, the mail servers' files, checks, panel.
 
-__version__ = "1.0.0"
+Each folder is a room; docs/architecture.md has their table. This file knows the version, and nothing else.
+"""
+
+__version__ = "1.1.0"

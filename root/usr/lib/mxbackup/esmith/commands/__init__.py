@@ -1,4 +1,4 @@
-"""The commands of /sbin/e-smith, a module each."""
+"""The commands of /sbin/e-smith, a module each: they know arguments and exit statuses, and nothing of mail."""
 
 import os
 

@@ -1,4 +1,8 @@
-"""Proves a backup MX: its files, its SMTP dialogue, the domain's DNS, no loop by way of the smart host."""
+"""Proves a backup MX: its files, its SMTP dialogue, the domain's DNS, no loop by way of the smart host.
+
+It knows what an answer of a mail server or a name server means for a backup MX; it changes nothing on the host,
+and knows nothing of who asks.
+"""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
