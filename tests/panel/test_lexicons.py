@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from sandbox import ROOT
 
-from mxbackup.panel import application, findings, lexicon
+from mxbackup.panel import findings, lexicon, visit
 
 PANEL = ROOT / "usr/lib/mxbackup/mxbackup/panel"
 FILES = {language: ROOT / "etc/e-smith/locale" / language / "etc/e-smith/web/functions/mxbackup"
@@ -63,7 +63,7 @@ def reasons():
             if isinstance(function, ast.FunctionDef) and function.name in REFUSING:
                 told = {node.value for node in ast.walk(function) if isinstance(node, ast.Constant)}
                 told -= {ast.get_docstring(function, clean=False)}
-                found |= {text.replace(" (%s)", "") for text in told
+                found |= {text[:-2] if text.endswith(" (") else text for text in told
                           if isinstance(text, str) and " " in text.strip()}
     assert len(found) > 12
     return found
@@ -172,7 +172,7 @@ def test_every_finding_can_be_said_and_no_other(language, panel_host):
     said = findings_said()
     assert sorted(sentence for sentence in said if say(sentence.replace("{}", "x.example")) is None) == []
     # Two are general: they begin a command to run.
-    general = {entry for _, entry in application.REASONS}
+    general = {entry for _, entry in visit.REASONS}
     assert sorted(set(entries) - said - reasons() - general) == ["run this check from outside: {}", "run: {}"]
     for sentence in said & set(entries):
         places = dict.fromkeys("abcdef", "x.example")

@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 from doors import PASSWORD
 
-from mxbackup.panel import application, login, tokens
+from mxbackup.panel import login, rows, tokens
 
 FORM = "application/x-www-form-urlencoded"
 CHANGES = [
@@ -104,10 +104,10 @@ def test_a_damaged_store_of_verdicts_is_none(door, panel_host):
 
 
 def test_a_name_shows_no_letter_that_turns_the_writing(panel_host):
-    assert application.readable("xn--bcher-kva.example") == "b\u00fccher.example"
+    assert rows.readable("xn--bcher-kva.example") == "b\u00fccher.example"
     for label in ("a\u202eb", "a\u200bb", "a\x85b", "a\ud800b"):
         name = "xn--" + label.encode("punycode").decode() + ".example"
-        assert application.readable(name) == ""
+        assert rows.readable(name) == ""
 
 
 def test_a_message_in_an_address_must_be_ours(door):

@@ -8,6 +8,10 @@ for the password that --set-password sets: asked for twice on a terminal, else t
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
 PORT = 9825
 EXAMPLES = """\
 mxbackup panel --set-password
@@ -16,25 +20,25 @@ systemctl enable --now mxbackup-panel
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     """Add this subcommand's arguments to `parser`."""
     parser.add_argument("--port", type=int, default=PORT, metavar="N",
                         help="the port on 127.0.0.1 (default %(default)s; 0: any that is free)")
     parser.add_argument("--set-password", action="store_true", help="set the password and end")
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     """Serve until stopped, or set the password; returns the exit status (int)."""
     from mxbackup.terminal import WrongUse
 
     if not 0 <= options.port < 65536:
-        raise WrongUse("--port %d: a port is a number up to 65535" % options.port)
+        raise WrongUse(f"--port {options.port}: a port is a number up to 65535")
     if options.set_password:
         return _set_password()
     return _serve(options.port)
 
 
-def _set_password():
+def _set_password() -> int:
     from mxbackup.panel import login
     from mxbackup.terminal import WrongUse
 
@@ -54,7 +58,9 @@ def _set_password():
     return 0
 
 
-def _serve(port):
+def _serve(port: int) -> int:
+    from contextlib import suppress
+
     from mxbackup.panel import login
 
     if not login.password_is_set():
@@ -64,9 +70,7 @@ def _serve(port):
 
     os.umask(0o022)
     server = Server(port, Panel(login.Door()))
-    print("The panel is at http://%s:%d/" % server.server_address, flush=True)
-    try:
+    print(f"The panel is at http://{server.server_name}:{server.server_port}/", flush=True)
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
     return 0

@@ -3,10 +3,14 @@
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
 SUDO = "/usr/bin/sudo"
 
 
-def main():
+def main() -> int:
     """Answer the one request that the environment holds; returns the exit status (int)."""
     if "GATEWAY_INTERFACE" not in os.environ:
         sys.stderr.write("mxbackup: this is a page of the server-manager, run by its web server as CGI\n")
@@ -17,27 +21,21 @@ def main():
     if allowed and not is_root and _run_as_root():
         return 0
     # Whatever an event's handler prints goes to the web server's log, not into the page.
-    page = open(os.dup(1), "wb")
-    os.dup2(2, 1)
-    if not allowed:
-        _refuse(page, "403 Forbidden", "ERR_NO_USER")
-    elif not is_root:
-        _refuse(page, "500 Internal Server Error", "ERR_NOT_ROOT")
-    else:
-        from wsgiref.handlers import BaseCGIHandler, read_environ
-
-        from mxbackup.panel.application import Panel
-
-        handler = BaseCGIHandler(sys.stdin.buffer, page, sys.stderr, read_environ(), False, True)
-        try:
-            handler.run(Panel())
-            page.close()
-        except BrokenPipeError:
-            os._exit(1)  # the browser has gone, and so has what the page was written to
+    try:
+        with open(os.dup(1), "wb") as page:
+            os.dup2(2, 1)
+            if not allowed:
+                _refuse(page, "403 Forbidden", "ERR_NO_USER")
+            elif not is_root:
+                _refuse(page, "500 Internal Server Error", "ERR_NOT_ROOT")
+            else:
+                _answer(page)
+    except BrokenPipeError:
+        os._exit(1)  # the browser has gone, and so has what the page was written to
     return 0
 
 
-def _run_as_root():
+def _run_as_root() -> bool:
     """Let sudo run this program as root, where it has a rule; return whether that answered the request."""
     try:
         return os.spawnv(os.P_WAIT, SUDO, ["sudo", "-n", os.path.realpath(sys.argv[0])]) == 0
@@ -45,11 +43,19 @@ def _run_as_root():
         return False
 
 
-def _refuse(page, status, entry):
+def _answer(page: "IO[bytes]") -> None:
+    from wsgiref.handlers import BaseCGIHandler, read_environ
+
+    from mxbackup.panel.application import Panel
+
+    BaseCGIHandler(sys.stdin.buffer, page, sys.stderr, read_environ(), False, True).run(Panel())
+
+
+def _refuse(page: "IO[bytes]", status: str, entry: str) -> None:
     """Answer without the application: whoever asks may see nothing of it."""
     from mxbackup.panel.lexicon import Lexicon, charset, choose
 
     encoding = charset()
     text = Lexicon(choose(os.environ.get("HTTP_ACCEPT_LANGUAGE", "")), encoding)(entry)
-    head = ("Status: " + status, "Content-Type: text/plain; charset=" + encoding, "Cache-Control: no-store")
-    page.write(("\r\n".join(head + ("", text)) + "\n").encode(encoding))
+    head = (f"Status: {status}", f"Content-Type: text/plain; charset={encoding}", "Cache-Control: no-store")
+    page.write(("\r\n".join((*head, "", text)) + "\n").encode(encoding))

@@ -4,11 +4,11 @@ from base64 import b64encode
 from hashlib import sha256
 from os.path import dirname, join
 
-from esmith import distribution
+from mxbackup.panel.distributed import jinja2
 
-distribution.use()
-
-import jinja2  # noqa: E402  (the distribution's, see above)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mxbackup.panel.lexicon import Lexicon
 
 FOLDER = join(dirname(__file__), "pages")
 HTML_LANGUAGE = {"en-us": "en-US", "fr": "fr"}
@@ -17,7 +17,7 @@ HTML_LANGUAGE = {"en-us": "en-US", "fr": "fr"}
 class Pages:
     """The page templates, for one charset; `render` gives a page, `headers` go with each."""
 
-    def __init__(self, charset):
+    def __init__(self, charset: str) -> None:
         self.charset = charset
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -38,7 +38,7 @@ class Pages:
             ("Cache-Control", "no-store"),
         )
 
-    def render(self, template, lexicon, **context):
+    def render(self, template: str, lexicon: "Lexicon", **context: object) -> bytes:
         """Return the page (bytes) of `template` (str); what its charset lacks becomes &#NUMBER;."""
         html = self._environment.get_template(template + ".html").render(
             _=lexicon, lang=HTML_LANGUAGE[lexicon.language], charset=self.charset, style=self._style,

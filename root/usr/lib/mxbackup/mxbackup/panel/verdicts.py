@@ -2,6 +2,13 @@
 
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from mxbackup.panel.lexicon import Lexicon
+
 # State in the store -> class of the style sheet, entry of the lexicon.
 STATES = {"good": ("good", "GOOD"), "fault": ("fault", "FAULT"), "unchecked": ("unknown", "UNKNOWN")}
 SERVER = ""  # the server's own verdict in the store
@@ -16,8 +23,8 @@ class Found:
     (pairs of str, in English), `when` (str) is the day and time in the reader's form.
     """
 
-    def __init__(self, verdict, time_format):
-        self.level, self.word = STATES.get(verdict.get("state"), STATES["unchecked"])
+    def __init__(self, verdict: "Mapping[str, Any]", time_format: str) -> None:
+        self.level, self.word = STATES.get(verdict.get("state", ""), STATES["unchecked"])
         self.reasons = [
             (finding.get("text", ""), finding.get("remedy", ""))
             for finding in verdict.get("findings", ()) if finding.get("level") in ("fault", "unchecked")
@@ -26,14 +33,14 @@ class Found:
         self.when = time.strftime(time_format, time.localtime(checked)) if isinstance(checked, int) else ""
 
 
-def load(lexicon):
+def load(lexicon: "Lexicon") -> "dict[str, Found]":
     """Return {name: Found} of the store, SERVER among the names; nothing where no check has run."""
     from mxbackup.check import store
 
     return {name: Found(verdict, lexicon("TIME_FORMAT")) for name, verdict in store.load().items()}
 
 
-def check(names, seconds):
+def check(names: "list[str]", seconds: float) -> bool:
     """Check the rules `names` for about `seconds`, as many as that allows; return whether all were checked.
 
     Raises EsmithError.
