@@ -148,7 +148,8 @@ def test_the_panel_s_password_outlives_a_swap_and_not_an_erase(python_host, buil
     root = python_host.root
     kept = "/var/lib/mxbackup/replaced/an/old/list"
     change(python_host, "-Uvh", *packages(python_host, built))
-    for path in ("/var/lib/mxbackup/panel.password", "/var/lib/mxbackup/verdicts.json", kept):
+    for path in ("/var/lib/mxbackup/panel.password", "/var/lib/mxbackup/verdicts.json",
+                 "/var/lib/mxbackup/verdicts.json.lock", kept):
         root.write(path, "x\n", 0o600)
     change(python_host, "-Uvh", built.latin1)
     assert root.read("/var/lib/mxbackup/panel.password") == "x\n"
