@@ -19,6 +19,7 @@ LONGER = {
     "esmith/compiled.py": "one decision: whether kept code may run, and what stands in for Jinja2 while it does",
     "esmith/database.py": "one class with all that a transaction on one file needs",
     "esmith/templates.py": "one path from the fragments to the replaced output",
+    "mxbackup/mailfiles/migration.py": "each list of an older method, and in which order it may be taken away",
 }
 
 

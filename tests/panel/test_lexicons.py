@@ -61,7 +61,8 @@ def reasons():
         tree = ast.parse((ROOT / "usr/lib/mxbackup/mxbackup/rules" / (module + ".py")).read_text())
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef) and function.name in REFUSING:
-                told = {node.value for node in ast.walk(function) if isinstance(node, ast.Constant)}
+                told = {node.value for statement in function.body for node in ast.walk(statement)
+                        if isinstance(node, ast.Constant)}
                 told -= {ast.get_docstring(function, clean=False)}
                 found |= {text[:-2] if text.endswith(" (") else text for text in told
                           if isinstance(text, str) and " " in text.strip()}
@@ -72,7 +73,7 @@ def reasons():
 LIBRARY = ROOT / "usr/lib/mxbackup/mxbackup"
 # Where the findings of a check are worded.
 CHECKING = ("check/exchangers", "check/files", "check/loop", "check/relay", "check/survey",
-            "network/address", "network/dns", "network/smtp")
+            "mailservers/qmail", "network/address", "network/dns", "network/smtp")
 # What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
 NOT_FINDINGS = {
     "Host {} not found: {}", "Using domain server:", "Address: {}#{}", "Connected to {}.",
@@ -92,7 +93,7 @@ NOT_FINDINGS = {
     "it refuses mail for names below {}", "it {} mail for names below {}, as for a {} rule",
     "{} refuses mail for domains that are not its own", "{}: it offers STARTTLS, but: {}",
     "{}: it goes on talking after STARTTLS", "Connection closed by foreign host.", "{} is an alias for {}.",
-    "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})",
+    "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})", "{}: there is no connection",
 }
 
 

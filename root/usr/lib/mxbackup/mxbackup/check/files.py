@@ -37,8 +37,10 @@ def check(host: "Host") -> "List[Finding]":
     for _, file in applying:
         path = rooted(file.path)
         if not os.path.exists(path):
-            found(FAULT, f"{path} does not exist" + (f": {file.reader} then {file.absent}" if file.absent else ""),
-                  UPDATE)
+            if file.absent:
+                found(FAULT, f"{path} does not exist: {file.reader} then {file.absent}", UPDATE)
+            else:
+                found(FAULT, f"{path} does not exist", UPDATE)
             continue
         whole = _check_readable(file.path, file.reader, found)
         for beside in file.beside:
