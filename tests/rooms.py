@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "cli": ("esmith", "terminal", "rules", "commands"),
     # Names that fragments use, an administrator's too (docs/fragments.md): nothing else of ours imports them.
     "targets": ("mailfiles",),
-    "thishost": ("host",),
+    "thishost": ("mailfiles",),
 }
 # What says who the package is, for every room: nothing of it is imported but the version.
 NOT_A_ROOM = {"__init__", "__main__"}
