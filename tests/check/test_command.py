@@ -78,8 +78,10 @@ def test_changes_are_printed_logged_and_mailed(backup, dns, tmp_path):
             assert done.returncode == 1
     log.close()
     assert done.stdout == ""
-    messages = [message.decode() for message in log.messages if b"check:" in message]
-    assert len(messages) == 2 and all(message.startswith("<142>") for message in messages)
+    # One line for each change, in the command's name, and nothing beside them.
+    messages = [message.decode() for message in log.messages if b">mxbackup[" in message]
+    assert len(messages) == 2, messages
+    assert all(re.match(r"<142>mxbackup\[\d+\]: check: ", message) for message in messages)
     assert f"check: 127.0.0.1:{server.address[1]} is now fault: " in messages[0]
     assert "mail.bar.org is now fault: it refuses mail for names below mail.bar.org" in messages[1]
     mail = (tmp_path / "mail").read_text()

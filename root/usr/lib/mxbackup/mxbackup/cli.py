@@ -23,6 +23,10 @@ from esmith.errors import EsmithError, FormatError
 from mxbackup import __version__
 from mxbackup.terminal import WrongUse, printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Union
+
 COMMANDS = {
     "add": ("mxbackup.commands.add", "accept mail for other people's hosts and domains"),
     "remove": ("mxbackup.commands.remove", "accept it no longer"),
@@ -55,7 +59,7 @@ Exit status: 0 good, 1 no result or a bad one, 2 wrong use or refused input (not
 """
 
 
-def main(argv):
+def main(argv: "List[str]") -> int:
     """Run `mxbackup` with `argv` (the program's name first); returns the exit status (int)."""
     for name in ("stdout", "stderr"):
         _use_bytes(name)
@@ -76,7 +80,7 @@ def main(argv):
         return _fail(error, 1)
 
 
-def _dispatch(arguments):
+def _dispatch(arguments: "List[str]") -> int:
     name = arguments[0] if arguments else "--help"
     if name == "help":
         arguments = [*arguments[1:2], "--help"]
@@ -88,11 +92,11 @@ def _dispatch(arguments):
         print("mxbackup", __version__)
         return 0
     if name not in COMMANDS:
-        raise WrongUse("no such command: {} (one of: {})".format(printable(name), " ".join(COMMANDS)))
+        raise WrongUse(f"no such command: {printable(name)} (one of: {' '.join(COMMANDS)})")
     module = import_module(COMMANDS[name][0])
     parser = argparse.ArgumentParser(
         prog="mxbackup " + name,
-        description=_filled(module.__doc__),
+        description=_filled(module.__doc__ or ""),
         epilog="examples:\n" + "".join(f"  {line}\n" for line in module.EXAMPLES.splitlines()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -102,11 +106,13 @@ def _dispatch(arguments):
     try:
         options = parser.parse_args(arguments[1:])
     except SystemExit as stop:
-        return stop.code
-    return module.run(options)
+        # argparse gives 0 after --help, 2 for wrong use.
+        return int(stop.code or 0)
+    status: int = module.run(options)
+    return status
 
 
-def _filled(text):
+def _filled(text: str) -> str:
     """Return `text` (str) with its paragraphs as wide as a terminal; indented ones stay as they are."""
     from textwrap import fill
 
@@ -114,18 +120,18 @@ def _filled(text):
     return "\n\n".join(part if part.startswith(" ") else fill(part, 79) for part in parts)
 
 
-def _table():
+def _table() -> str:
     width = max(map(len, COMMANDS))
-    return "\n".join("  %-*s  %s" % (width, name, COMMANDS[name][1]) for name in COMMANDS)
+    return "\n".join(f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items())
 
 
-def _refused(error):
+def _refused(error: Exception) -> bool:
     from mxbackup.rules.rule import RuleError
 
     return isinstance(error, (WrongUse, FormatError, RuleError))
 
 
-def _fail(error, status):
+def _fail(error: "Union[str, Exception]", status: int) -> int:
     try:
         sys.stderr.write(f"mxbackup: {printable(str(error))}\n")
         sys.stderr.flush()
@@ -134,11 +140,11 @@ def _fail(error, status):
     return status
 
 
-def _use_bytes(name):
+def _use_bytes(name: str) -> None:
     """Let the stream sys.NAME write UTF-8, and the bytes of a str that was decoded with surrogateescape."""
     stream = getattr(sys, name)
     if stream is None:
-        setattr(sys, name, open(os.devnull, "w"))
+        setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (it stays open as long as the command runs)
     elif isinstance(getattr(stream, "buffer", None), io.BufferedWriter):
         setattr(
             sys,
@@ -149,7 +155,7 @@ def _use_bytes(name):
         )
 
 
-def _give_up_output(status):
+def _give_up_output(status: int) -> int:
     """Point standard output to nowhere, so that the interpreter does not fail on what is left to write."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

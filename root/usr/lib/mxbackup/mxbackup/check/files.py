@@ -25,7 +25,7 @@ UPDATE = "run: signal-event mxbackup-update"
 
 def check(host: "Host") -> "List[Finding]":
     """Look at each mail file that this host (host.Host) has; return findings."""
-    findings: "List[Finding]" = []
+    findings: List[Finding] = []
 
     def found(level: str, text: str, remedy: str = "") -> None:
         findings.append(Finding("files", level, text, remedy))

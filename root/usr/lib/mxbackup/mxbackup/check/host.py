@@ -22,7 +22,12 @@ class Host:
     """
 
     def __init__(
-        self, database: "Database", configuration: "record.Configuration", smart_host: str, names: "List[str]", domain: str
+        self,
+        database: "Database",
+        configuration: "record.Configuration",
+        smart_host: str,
+        names: "List[str]",
+        domain: str,
     ) -> None:
         self.database = database
         self.configuration = configuration

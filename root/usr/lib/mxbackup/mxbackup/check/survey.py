@@ -180,7 +180,7 @@ class Survey:
         name = self.host.name if self.about_host and not self.options.server else str(self.server)
         verdict = Verdict(name, SERVER)
         self.answers, self.relays = relay.Answers(), False
-        self.smart_addresses: "Set[Address]" = set()
+        self.smart_addresses: Set[Address] = set()
         if self.about_host:
             configuration = self.host.configuration
             if not configuration.enabled:

@@ -13,6 +13,10 @@ from mxbackup.commands import change, reading
 from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN, HOST
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
 EXAMPLES = """\
 mxbackup add smithnet.com --domain
 mxbackup add mail.bar.org mx.bar.org
@@ -22,7 +26,7 @@ mxbackup add smithnet.com --domain --dry-run
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     reading.add_arguments(parser)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
@@ -42,7 +46,7 @@ def add_arguments(parser):
     change.add_options(parser)
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     entries, refusals = reading.read(options)
     rules = reading.resolve(entries, refusals, options.kind, record.load().rules.kinds)
     return change.carry_out(options, lambda db: record.add(rules, db), change.describe)

@@ -88,7 +88,8 @@ def carry_out(
     sys.stdout.flush()
     missing = facts.get("missing", ())
     for name in missing[:SHOWN]:
-        sys.stderr.write("mxbackup: {}: there is no such rule\n".format(printable(name[:300] or "''")))
+        shown = printable(name[:300] or "''")
+        sys.stderr.write(f"mxbackup: {shown}: there is no such rule\n")
     if len(missing) > SHOWN:
         sys.stderr.write(f"mxbackup: and {len(missing) - SHOWN} more\n")
     if failure:

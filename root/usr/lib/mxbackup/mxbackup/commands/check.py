@@ -140,7 +140,7 @@ def _tell(changed: "Sequence[Verdict]", mail_to: "Optional[str]") -> None:
     for verdict in changed:
         reasons = "; ".join(finding.text for finding in verdict.findings if finding.level == verdict.state)
         syslog.log(f"check: {verdict.name} is now {verdict.state}"
-                   + (f": {printable(reasons, 400)}" if verdict.state != GOOD else ""), "mxbackup")
+                   + (f": {printable(reasons, 400)}" if verdict.state != GOOD else ""), program="mxbackup")
     if changed and mail_to:
         _mail(changed, mail_to)
 

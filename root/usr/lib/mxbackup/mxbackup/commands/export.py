@@ -11,6 +11,10 @@ import sys
 from mxbackup.rules import lists, record
 from mxbackup.terminal import WrongUse, file_name, printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
 EXAMPLES = """\
 mxbackup export > rules.csv
 mxbackup export --json rules.json
@@ -18,11 +22,11 @@ mxbackup export --tar MXBackupDomains.tar --for sme5
 mxbackup export --tar MXBackupDomains55.tar --for sme55
 """
 
-# As in mxbackup.archive, which is not needed for the help.
+# As in mxbackup.mailfiles.archive, which is not needed for the help.
 SERVERS = ("sme5", "sme55", "sme6", "sme7")
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help="where to (default: standard output)"
     )
@@ -35,9 +39,9 @@ def add_arguments(parser):
     parser.add_argument("--for", dest="server", choices=SERVERS, help="the server that is to unpack the tar")
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     if bool(options.tar) != bool(options.server):
-        raise WrongUse("--tar FILE and --for {} go together".format("|".join(SERVERS)))
+        raise WrongUse(f"--tar FILE and --for {'|'.join(SERVERS)} go together")
     if options.tar and options.file != "-":
         raise WrongUse(f"one FILE, please: the tar goes to {printable(options.tar)}")
     rules = record.load().rules
@@ -56,7 +60,7 @@ def run(options):
     return 0
 
 
-def _put(path, data):
+def _put(path: str, data: bytes) -> None:
     """Write `data` (bytes) to the user's file `path`, whole or not at all; to standard output for "-"."""
     name = file_name(path)
     if path == "-":

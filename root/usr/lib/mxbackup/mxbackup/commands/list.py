@@ -8,6 +8,12 @@ import sys
 
 from mxbackup.rules import lists, record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from mxbackup.rules.record import Configuration
+
 EXAMPLES = """\
 mxbackup list
 mxbackup list --json
@@ -15,14 +21,14 @@ mxbackup list --csv > rules.csv
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="with the status and the ignored entries, in JSON")
     form.add_argument("--csv", action="store_true", help="as a list that 'mxbackup add --from-file' reads")
     form.add_argument("--names", action="store_true", help="the names alone")
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     configuration = record.load()
     rules = configuration.rules
     if options.json:
@@ -47,10 +53,10 @@ def run(options):
     return 0
 
 
-def _print_table(configuration):
+def _print_table(configuration: "Configuration") -> None:
     kinds = configuration.rules.kinds
     width = max(map(len, kinds), default=0)
-    sys.stdout.write("".join(["%-*s  %s\n" % (width, name, kind) for name, kind in kinds.items()]))
+    sys.stdout.write("".join([f"{name:{width}}  {kind}\n" for name, kind in kinds.items()]))
     notes = []
     if not kinds:
         notes.append("There is no rule; 'mxbackup add NAME' makes one.")
@@ -58,6 +64,6 @@ def _print_table(configuration):
         notes.append("MX Backup is disabled: the rules have no effect until 'mxbackup enable'.")
     if configuration.ignored:
         number = len(configuration.ignored)
-        what = "1 entry of the record is" if number == 1 else "%d entries of the record are" % number
+        what = "1 entry of the record is" if number == 1 else f"{number} entries of the record are"
         notes.append(what + " ignored; 'mxbackup status' says why.")
     sys.stderr.write("".join([f"mxbackup: {note}\n" for note in notes]))

@@ -7,25 +7,34 @@ What is taken is kept below /var/lib/mxbackup/replaced. No domain that was accep
 from mxbackup.commands import change
 from mxbackup.mailfiles import migration
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import List, Tuple
+
+    from esmith.database import Database
+    from mxbackup.commands.change import Facts
+    from mxbackup.mailfiles.migration import Step
+
 EXAMPLES = """\
 mxbackup migrate --dry-run
 mxbackup migrate
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     change.add_options(parser)
 
 
-def run(options):
-    left = []
+def run(options: "Namespace") -> int:
+    left: List[Step] = []
 
-    def migrate(db):
+    def migrate(db: "Database") -> "List[Step]":
         steps = list(migration.migrate(db, options.dry_run))
         left.extend(step for step in steps if not step.done)
         return [step for step in steps if step.done]
 
-    def describe(done):
+    def describe(done: "List[Step]") -> "Tuple[List[str], Facts]":
         steps = [{"path": step.path, "text": step.text, "done": step.done} for step in done + left]
         return [str(step) for step in done + left] or ["There is nothing to migrate."], {"steps": steps}
 

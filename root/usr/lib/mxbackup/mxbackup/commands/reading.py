@@ -6,6 +6,16 @@ from mxbackup.rules import lists, publicsuffix
 from mxbackup.rules.rule import DOMAIN, HOST
 from mxbackup.terminal import WrongUse, file_name, printable, progress
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Dict, List, Optional, Sequence, Tuple
+
+    from mxbackup.rules.lists import Entry, Refusal
+    from mxbackup.rules.rule import Rule
+
+    Read = Tuple[List[Entry], List[Refusal]]
+
 # A longer list shows how far it is; so many refusals are enough to see what is wrong.
 LONG = 5000
 SHOWN = 100
@@ -14,7 +24,7 @@ SIZE_LIMIT = 1 << 26
 LINE_LIMIT = 1000000
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     """Add NAME... and --from-file to `parser`."""
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="a host or domain; - reads a list from standard input"
@@ -24,7 +34,7 @@ def add_arguments(parser):
     )
 
 
-def read(options):
+def read(options: "Namespace") -> "Read":
     """Return ([Entry], [Refusal]) of the names and lists that `options` give. Raises WrongUse for none."""
     entries = [lists.Entry("", None, name, None) for name in options.names if name != "-"]
     files = options.from_file + ["-"] * ("-" in options.names)
@@ -34,12 +44,13 @@ def read(options):
     return entries + found, refusals
 
 
-def read_files(files):
+def read_files(files: "Sequence[str]") -> "Read":
     """Return ([Entry], [Refusal]) of the lists in `files` (as the user named them, "-" for standard input).
 
     Raises WrongUse where one cannot be read.
     """
-    entries, refusals = [], []
+    entries: List[Entry] = []
+    refusals: List[Refusal] = []
     for path in files:
         source = "standard input" if path == "-" else path
         data = _content(path, source)
@@ -47,29 +58,30 @@ def read_files(files):
         entries += found
         refusals += refused
         if len(found) > LONG:
-            progress("%s: %d rules read" % (source, len(found)))
+            progress(f"{source}: {len(found)} rules read")
     return entries, refusals
 
 
-def _content(path, source):
+def _content(path: str, source: str) -> bytes:
     try:
         with open(
             sys.stdin.fileno() if path == "-" else file_name(path), "rb", closefd=path != "-"
         ) as stream:
             data = stream.read(SIZE_LIMIT + 1)
     except (OSError, ValueError, AttributeError) as error:
-        raise WrongUse(
-            "{}: cannot be read: {}".format(printable(source), getattr(error, "strerror", None) or error)
-        )
+        reason = getattr(error, "strerror", None) or error
+        raise WrongUse(f"{printable(source)}: cannot be read: {reason}") from None
     if len(data) > SIZE_LIMIT or data.count(b"\n") > LINE_LIMIT:
         raise WrongUse(
-            "%s: is larger than a list of rules may be, %d MiB and %d lines; nothing was changed"
-            % (printable(source), SIZE_LIMIT >> 20, LINE_LIMIT)
+            f"{printable(source)}: is larger than a list of rules may be, "
+            f"{SIZE_LIMIT >> 20} MiB and {LINE_LIMIT} lines; nothing was changed"
         )
     return data
 
 
-def resolve(entries, refusals, kind, kinds):
+def resolve(
+    entries: "List[Entry]", refusals: "List[Refusal]", kind: "Optional[str]", kinds: "Dict[str, str]"
+) -> "List[Rule]":
     """Return the Rules of `entries`, or name each refused one on standard error and raise WrongUse.
 
     `refusals`: those that reading brought. `kind`: what the user said for entries that do not say, or None;
@@ -78,28 +90,28 @@ def resolve(entries, refusals, kind, kinds):
     rules, refused = lists.resolve(entries, kind or HOST, None if kind else kinds)
     refuse(refusals + refused, len(rules))
     if len(rules) > LONG:
-        progress("%d rules checked" % len(rules))
+        progress(f"{len(rules)} rules checked")
     warning = publicsuffix.warning() if any(rule.kind == DOMAIN for rule in rules) else ""
     if warning:
         sys.stderr.write(f"mxbackup: {printable(warning)}\n")
     return rules
 
 
-def refuse(refusals, accepted):
+def refuse(refusals: "List[Refusal]", accepted: int) -> None:
     """Name each of `refusals` (list of Refusal) on standard error and raise WrongUse, if there is one."""
     if not refusals:
         return
     for refusal in refusals[:SHOWN]:
         sys.stderr.write(f"mxbackup: {printable(_sentence(refusal))}\n")
     if len(refusals) > SHOWN:
-        sys.stderr.write("mxbackup: and %d more\n" % (len(refusals) - SHOWN))
-    raise WrongUse("%d of %d refused; nothing was changed" % (len(refusals), len(refusals) + accepted))
+        sys.stderr.write(f"mxbackup: and {len(refusals) - SHOWN} more\n")
+    raise WrongUse(f"{len(refusals)} of {len(refusals) + accepted} refused; nothing was changed")
 
 
-def _sentence(refusal):
+def _sentence(refusal: "Refusal") -> str:
     place = refusal.source
     if refusal.line:
-        place += " line %d" % refusal.line
+        place += f" line {refusal.line}"
     name = refusal.name if refusal.name is None else refusal.name[:300] or "''"
     return ": ".join(part for part in (place, name, refusal.reason) if part)
 

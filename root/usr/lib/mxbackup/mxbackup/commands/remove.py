@@ -8,6 +8,10 @@ them) goes by its name too.
 from mxbackup.commands import change, reading
 from mxbackup.rules import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
 EXAMPLES = """\
 mxbackup remove smithnet.com
 mxbackup remove mail.bar.org mx.bar.org
@@ -16,12 +20,12 @@ mxbackup remove smithnet.com --dry-run
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     reading.add_arguments(parser)
     change.add_options(parser)
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     entries, refusals = reading.read(options)
     reading.refuse(refusals, len(entries))
     names = list(dict.fromkeys(entry.name for entry in entries))

@@ -15,17 +15,22 @@ from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN
 from mxbackup.terminal import printable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any, Dict, Iterator
+
 EXAMPLES = """\
 mxbackup status
 mxbackup status --json
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument("--json", action="store_true", help="report in JSON")
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     facts = gather()
     if options.json:
         json.dump(facts, sys.stdout, indent=1)
@@ -37,7 +42,7 @@ def run(options):
     return 0 if good and not facts["ignored"] and not facts["lists"] else 1
 
 
-def gather():
+def gather() -> "Dict[str, Any]":
     """Return how things stand, as a dict for JSON. Raises DatabaseError."""
     db = Preview(readonly=True)
     configuration = record.load(db)
@@ -65,20 +70,19 @@ def gather():
     }
 
 
-def _number(number, what):
-    return "{} {}{}".format(number or "no", what, "" if number == 1 else "s")
+def _number(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
 
 
-def _report(facts):
+def _report(facts: "Dict[str, Any]") -> "Iterator[str]":
     """Yield the lines for a reader."""
-    yield "MX Backup is {}: {} and {}{}".format(
-        "enabled" if facts["enabled"] else "disabled",
-        _number(facts["domains"], "DOMAIN rule"),
-        _number(facts["hosts"], "HOST rule"),
-        "" if facts["enabled"] else ", without effect until 'mxbackup enable'",
-    )
+    domains, hosts = _number(facts["domains"], "DOMAIN rule"), _number(facts["hosts"], "HOST rule")
+    if facts["enabled"]:
+        yield f"MX Backup is enabled: {domains} and {hosts}"
+    else:
+        yield f"MX Backup is disabled: {domains} and {hosts}, without effect until 'mxbackup enable'"
     if facts["smart_host"]:
-        yield "Smart host: {}; mail for the rules' names does not go to it, but by DNS".format(facts["smart_host"])
+        yield f"Smart host: {facts['smart_host']}; mail for the rules' names does not go to it, but by DNS"
     else:
         yield "Smart host: none"
     yield "Mail files:"
@@ -92,7 +96,7 @@ def _report(facts):
     for title, lines in (
         (
             "Ignored entries of the record ('mxbackup remove' takes them out):",
-            ["{},{}: {}".format(e["name"], e["flag"], e["reason"]) for e in facts["ignored"]],
+            [f"{e['name']},{e['flag']}: {e['reason']}" for e in facts["ignored"]],
         ),
         ("To be taken over from older methods ('mxbackup migrate'):", facts["lists"]),
         ("Warnings:", facts["warnings"]),

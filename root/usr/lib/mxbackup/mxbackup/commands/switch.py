@@ -6,6 +6,13 @@ While MX Backup is disabled its rules stay in the record and none of them stands
 from mxbackup.commands import change
 from mxbackup.rules import record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import List, Tuple
+
+    from mxbackup.commands.change import Facts
+
 EXAMPLES = """\
 mxbackup enable
 mxbackup disable
@@ -13,16 +20,16 @@ mxbackup disable --dry-run
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     change.add_options(parser)
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     switch, state = (
         (record.enable, "enabled") if options.command == "enable" else (record.disable, "disabled")
     )
 
-    def describe(done):
-        return ["MX Backup is {}{}".format(state, "" if done else " already")], {"status": state}
+    def describe(done: bool) -> "Tuple[List[str], Facts]":
+        return [f"MX Backup is {state}{'' if done else ' already'}"], {"status": state}
 
     return change.carry_out(options, switch, describe)

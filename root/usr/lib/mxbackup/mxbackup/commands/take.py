@@ -10,6 +10,10 @@ from mxbackup.commands import change, reading
 from mxbackup.rules import record
 from mxbackup.terminal import WrongUse
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
 EXAMPLES = """\
 mxbackup import rules.csv
 mxbackup import rules.json --replace --dry-run
@@ -17,7 +21,7 @@ ssh friend mxbackup export | mxbackup import
 """
 
 
-def add_arguments(parser):
+def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument(
         "file", nargs="?", default="-", metavar="FILE", help="the list (default: standard input)"
     )
@@ -25,7 +29,7 @@ def add_arguments(parser):
     change.add_options(parser)
 
 
-def run(options):
+def run(options: "Namespace") -> int:
     entries, refusals = reading.read_files([options.file])
     if options.replace and not entries and not refusals:
         # An empty pipe must not take all rules away.

@@ -30,7 +30,7 @@ class Outcome:
     def __init__(self, done: "Any", failure: "Optional[str]" = None) -> None:
         self.done = done
         self.failure = failure
-        self.old: "List[outputs.State]" = []
+        self.old: List[outputs.State] = []
 
 
 def carry_out(

@@ -21,8 +21,8 @@ class SmartHostError(EsmithError):
 def own_domains(db: "Database", domains: "Database") -> str:
     """Return what the core fragment of `rcpthosts` prints: the names this host takes mail for, a line each.
 
-    `db`, `domains`: the databases configuration and domains. Beside what they say it is what the server that reads the
-    file calls its own: without them the host's mail is refused. Raises identity.OwnNameError.
+    `db`, `domains`: the databases configuration and domains. Beside what they say it is what the server that reads
+    the file calls its own: without them the host's mail is refused. Raises identity.OwnNameError.
     """
     server, _ = mailservers.writer("rcpthosts")
     names = identity.own_names(db, domains)

@@ -29,7 +29,7 @@ from mxbackup.rules.rule import DOMAIN, HOST, format_list, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterator, List, Optional, Tuple
+    from typing import Callable, Iterator, List, Optional, Tuple
 
     from mxbackup.mailservers.shape import Kinds, MailFile
 

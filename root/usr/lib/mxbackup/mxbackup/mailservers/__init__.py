@@ -18,7 +18,7 @@ WRITERS = {"rcpthosts": "qmail", "smtproutes": "qmail", "goodrcptto": "qpsmtpd",
 
 def server(module: str) -> "MailServer":
     """Return the MailServer of the `module` of that name."""
-    found: "MailServer" = __import__("mxbackup.mailservers." + module, fromlist=["SERVER"]).SERVER
+    found: MailServer = __import__("mxbackup.mailservers." + module, fromlist=["SERVER"]).SERVER
     return found
 
 

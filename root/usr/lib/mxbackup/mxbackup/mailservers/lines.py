@@ -6,9 +6,9 @@ from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, RuleError, parse_name, p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Tuple
+    from typing import Dict
 
-    from mxbackup.mailservers.shape import Kinds
+    from mxbackup.mailservers.shape import Kinds, Lines
 
 
 def text(kinds: "Kinds", host: str, domain: str) -> str:
@@ -42,18 +42,18 @@ def rules(plain: "Dict[str, int]", dotted: "Dict[str, int]") -> "Kinds":
     for found, number in dotted.items():
         if found not in plain:
             raise Unreadable(
-                f"line {number}: no rule is for all names below {found} and not for {found} itself: add {found} to the"
-                " list, or take the line out"
+                f"line {number}: no rule is for all names below {found} and not for {found} itself: add {found} to"
+                " the list, or take the line out"
             )
     for found in publicsuffix.among(list(dotted)):
         raise Unreadable(f"line {dotted[found]}: {found} {TOO_WIDE}")
     return {found: DOMAIN if found in dotted else HOST for found in plain}
 
 
-def rules_of_names(lines: "Tuple[Tuple[int, str], ...]") -> "Kinds":
+def rules_of_names(lines: "Lines") -> "Kinds":
     """Return the rules of lines `d` and `.d` as qmail's rcpthosts has them."""
-    plain: "Dict[str, int]" = {}
-    dotted: "Dict[str, int]" = {}
+    plain: Dict[str, int] = {}
+    dotted: Dict[str, int] = {}
     for number, line in lines:
         # qmail drops blanks at the end of a line, and no others (qmail-control(5)).
         line = line.rstrip(" \t")

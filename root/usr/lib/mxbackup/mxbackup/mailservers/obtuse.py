@@ -20,8 +20,8 @@ def _text(wanted: "Wanted") -> str:
 
 
 def _read(numbered: "Lines") -> "Kinds":
-    plain: "Dict[str, int]" = {}
-    dotted: "Dict[str, int]" = {}
+    plain: Dict[str, int] = {}
+    dotted: Dict[str, int] = {}
     for number, line in numbered:
         action, source, sender, recipients = (line.split(":") + [""] * 3)[:4]
         given = (action, source, sender) == ("allow", "ALL", "ALL") and line.count(":") == 3

@@ -47,7 +47,7 @@ def routes(wanted: "Wanted") -> str:
 
 def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Optional[Tuple[str, str]]]":
     """Return the hook `route` of a server that reads the routes at `path` (not rooted) where `applies(path)`."""
-    read: "Tuple[object, Dict[str, str]]" = (None, {})
+    read: Tuple[object, Dict[str, str]] = (None, {})
 
     def route(host: str) -> "Optional[Tuple[str, str]]":
         nonlocal read
@@ -94,7 +94,9 @@ def _control_lines(name: str) -> "List[str]":
 SERVER = MailServer(
     "qmail",
     (
-        MailFile("rcpthosts", RCPTHOSTS, "qmail-smtpd", folder_exists, names, OPEN, read_names, (qmail_lists.COMPILED,)),
+        MailFile(
+            "rcpthosts", RCPTHOSTS, "qmail-smtpd", folder_exists, names, OPEN, read_names, (qmail_lists.COMPILED,)
+        ),
         MailFile("smtproutes", SMTPROUTES, "qmail-remote", folder_exists, routes),
     ),
     update=qmail_lists.Update,

@@ -45,9 +45,10 @@ class MailFile:
     """One list that one fragment writes.
 
     `name`: what fragments call it; files of one name hold the same entries. `path`: str, not rooted. `reader`: the
-    program that reads it. `absent`: what a missing file does, or "". `read(lines)`: the rules (dict name -> kind) of an
-    older method's static lines, (number, text) each, raising Unreadable for a line that is no rule; None where such
-    lines follow from those of another file. `beside`: paths of what the same program reads with it, where it is there.
+    program that reads it. `absent`: what a missing file does, or "". `read(lines)`: the rules (dict name -> kind) of
+    an older method's static lines, (number, text) each, raising Unreadable for a line that is no rule; None where
+    such lines follow from those of another file. `beside`: paths of what the same program reads with it, where it is
+    there.
     """
 
     __slots__ = ("name", "path", "reader", "absent", "beside", "read", "_applies", "_text")
@@ -91,9 +92,9 @@ class MailFile:
 class MailServer:
     """One mail server: its `name`, its `files` (tuple of MailFile), and hooks, each None where it has none.
 
-    update(wanted, say)   context manager around the writing of its files, which brings up to date what it keeps beyond
-                          them; nothing wanted is withdrawal. What it yields has `well` (bool) afterwards: False where
-                          something is not as wanted, which `say` (takes a line) was told.
+    update(wanted, say)   context manager around the writing of its files, which brings up to date what it keeps
+                          beyond them; nothing wanted is withdrawal. What it yields has `well` (bool) afterwards:
+                          False where something is not as wanted, which `say` (takes a line) was told.
     pending(wanted)       yields (path, sentence) for each thing beyond its files that it keeps for the rules: what
                           update() would change there, "" where that is as wanted
     own_names(db)         iterable of the names (str) that the server delivers itself; `db`: configuration Database
