@@ -116,3 +116,31 @@ def test_make_help_lists_every_target():
     targets = set(re.search(r"(?m)^\.PHONY: (.*)$", makefile)[1].split())
     assert targets == set(re.findall(r"(?m)^([a-z]+):", makefile))
     assert targets - {"help"} == set(re.findall(r"@echo 'make ([a-z]+) ", makefile))
+
+
+# Who asks for a mail server by its module or a file of one by its path, beside the room of the servers, and why.
+BY_NAME = {
+    "mxbackup/mailfiles/migration.py": "lists of older methods were made for these servers and no others",
+    "mxbackup/check/relay.py": "a remedy on a friend's server, which nobody can ask, names the likeliest file",
+    "mxbackup/mailfiles/core.py": "a core fragment is one of a certain file",
+    "mxbackup/mailfiles/archive.py": "a tar is for an old server, whose files are not this host's",
+}
+
+
+def test_nobody_asks_for_a_mail_server_by_name():
+    servers = "|".join(re.escape(path.stem) for path in (LIBRARY / "mxbackup/mailservers").glob("*.py")
+                       if path.stem not in ("__init__", "shape", "lines"))
+    paths = "|".join(("/var/qmail", "/var/service/", "/var/spool/smtpd", "morercpthosts", "rcpthosts", "smtproutes"))
+    found = set()
+    for path in sorted(LIBRARY.rglob("*.py")):
+        name = str(path.relative_to(LIBRARY))
+        if not name.startswith("mxbackup/") or name.startswith("mxbackup/mailservers/"):
+            continue
+        tree = ast.parse(path.read_bytes())
+        imports = any(re.search(rf"\bmailservers\.({servers})\b", each) for each in rooms.imported(path))
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        prose = [node.body[0].value for node in ast.walk(tree)
+                 if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)]
+        if imports or any(re.search(paths, node.value) for node in texts if node not in prose):
+            found.add(name)
+    assert found == set(BY_NAME)
