@@ -39,7 +39,7 @@ from esmith.records import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple, Type
+    from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Tuple, Type
 
     from esmith.locking import Lock
     from esmith.records import Raw
@@ -259,14 +259,14 @@ class Database:
         old = self._change(encode(key).strip(SPACE), lambda old, again: old if old is NO_VALUE else None)[0]
         return old not in (None, NO_VALUE)
 
-    def transaction(self) -> "_Transaction":
+    def transaction(self) -> "ContextManager[Database]":
         """A context manager: the changes within are one locked write when it ends, none after an exception.
 
         The file is read again, under the lock, when it begins; the lock is held until it ends.
         """
         return _Transaction(self)
 
-    def preview(self) -> "_Preview":
+    def preview(self) -> "ContextManager[Database]":
         """A context manager: the changes within are made in memory alone; `reload()` forgets them."""
         return _Preview(self)
 

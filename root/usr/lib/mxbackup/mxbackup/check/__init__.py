@@ -36,10 +36,10 @@ def run_and_compare(
     from mxbackup.check.survey import Options, Survey
     from mxbackup.check.verdict import PARTS, SERVER
     todo = Survey(Options(domains, **options))
-    verdicts: List[Verdict] = todo.run(progress)
+    verdicts = todo.run(progress)
     changed: List[Verdict] = []
     trouble = ""
-    if todo.about_host and set(todo.options.parts) == set(PARTS):
+    if todo.tested and set(todo.options.parts) == set(PARTS):
         own = [verdict for verdict in verdicts if verdict.kind == SERVER or verdict.name in todo.own_rules]
         try:
             changed = store.save(own, todo.own_rules)

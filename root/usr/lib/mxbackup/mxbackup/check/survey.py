@@ -21,9 +21,12 @@ from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Set
+    from typing import Callable, Iterable, List, Optional, Sequence, Set
 
+    from mxbackup.check.exchangers import Exchanger
     from mxbackup.check.loop import Address
+
+    Progress = Callable[[int, int], object]
 
 SECONDS = 30
 # qpsmtpd lets one address have five connections at a time.
@@ -49,8 +52,21 @@ class Options:
     transcripts  whether to keep the SMTP dialogues
     """
 
-    def __init__(self, domains=None, server=None, nameserver=None, sender=None, send=False, names=(), kind="",
-                 outside=False, parts=PARTS, seconds=SECONDS, jobs=JOBS, transcripts=False):
+    def __init__(
+        self,
+        domains: "Optional[Iterable[str]]" = None,
+        server: "Optional[str]" = None,
+        nameserver: "Optional[str]" = None,
+        sender: "Optional[str]" = None,
+        send: bool = False,
+        names: "Sequence[str]" = (),
+        kind: str = "",
+        outside: bool = False,
+        parts: "Sequence[str]" = PARTS,
+        seconds: float = SECONDS,
+        jobs: int = JOBS,
+        transcripts: bool = False,
+    ) -> None:
         self.domains = domains
         self.server = parse_endpoint(server, smtp.PORT, "server") if server else None
         self.nameserver = parse_endpoint(nameserver, dns.PORT, "nameserver") if nameserver else None
@@ -70,7 +86,7 @@ class Options:
         self.transcripts = transcripts
 
 
-def parse_sender(text):
+def parse_sender(text: str) -> str:
     """Return the address `text` if it can stand in MAIL FROM (RFC 5321, 4.1.2), "" for <>; raise WrongUse."""
     address = text[1:-1] if text.startswith("<") and text.endswith(">") else text
     local, at, domain = address.rpartition("@")
@@ -80,18 +96,10 @@ def parse_sender(text):
     return address
 
 
-def _is_name(text):
-    from mxbackup.rules.rule import RuleError, parse_name
-    try:
-        return parse_name(text) == text
-    except RuleError:
-        return False
-
-
 class Survey:
     """One run: run() returns the verdict on the server, if there is one, and then the domains'."""
 
-    def __init__(self, options):
+    def __init__(self, options: Options) -> None:
         """Read the host's databases. Raises WrongUse, DatabaseError."""
         self.options = options
         self.host = host.load()
@@ -101,14 +109,15 @@ class Survey:
         self.trouble = ""
         addresses = self._server_addresses()
         self.here = any(map(is_local, addresses))
-        self.about_host = self.here and self.host is not None
-        if not self.about_host and set(options.parts) <= {"files", "loop"}:
+        # This host, where the server under test is its own.
+        self.tested = self.host if self.here else None
+        if not self.tested and set(options.parts) <= {"files", "loop"}:
             raise WrongUse("the mail files and the way out are looked at on the host itself, as root there")
         self.identity = self._identity(addresses)
         self.courtesy = self._courtesy()
-        self.directory = None
+        self.directory: Optional[dns.Directory] = None
 
-    def _domains(self):
+    def _domains(self) -> "List[str]":
         from mxbackup.rules.rule import RuleError, parse_name
         if self.options.domains is None:
             if self.host is None:
@@ -117,9 +126,9 @@ class Survey:
         try:
             return list(dict.fromkeys(parse_name(domain) for domain in self.options.domains))
         except RuleError as error:
-            raise WrongUse(str(error))
+            raise WrongUse(str(error)) from None
 
-    def _server_addresses(self):
+    def _server_addresses(self) -> "List[str]":
         if not self.options.server and self.host is None:
             raise WrongUse("this machine is no e-smith host: say which server to check, with --server HOST")
         try:
@@ -128,36 +137,36 @@ class Survey:
             self.trouble = str(error)
             return []
 
-    def _identity(self, addresses):
+    def _identity(self, addresses: "List[str]") -> exchangers.Identity:
         names = list(self.options.names)
-        if self.about_host:
-            names = self.host.names + names
+        if self.tested:
+            names = self.tested.names + names
         if not parse_address(self.server.host):
             names.insert(0, self.server.host)
         return exchangers.Identity(names, addresses, self.here)
 
-    def _known_as(self):
+    def _known_as(self) -> str:
         """Return what a friend outside calls the server: an address at home is another machine to him."""
         if not at_home(self.server.host):
             return self.server.host
         return next(filter(_is_name, self.identity.names), "THIS.HOST")
 
-    def _courtesy(self):
+    def _courtesy(self) -> relay.Courtesy:
         sender, hostname = self.options.sender, socket.gethostname()
         if sender:
             return relay.Courtesy(sender.rpartition("@")[2], [sender])
-        if self.about_host and _is_name(self.host.name):
-            name, senders = self.host.name, [f"admin@{self.host.domain}", ""]
+        if self.tested and _is_name(self.tested.name):
+            name, senders = self.tested.name, [f"admin@{self.tested.domain}", ""]
         elif _is_name(hostname):
             name, senders = hostname, [f"postmaster@{hostname}", ""]
         else:
             name, senders = "", [""]
         return relay.Courtesy(name, [""] if sender == "" else senders)
 
-    def run(self, progress=None):
+    def run(self, progress: "Optional[Progress]" = None) -> "List[Verdict]":
         """Check everything; return the verdicts. `progress(done, total)` is called after each domain."""
         needs_dns = {"dns", "loop"} & set(self.options.parts)
-        no_dns = []
+        no_dns: List[Finding] = []
         if needs_dns and self.domains:
             try:
                 dns.require()
@@ -168,29 +177,28 @@ class Survey:
                                   "pip install dnspython; or check without it: --only smtp")]
         server = self._check_server()
         domains = self.domains if {"smtp", "dns", "loop"} & set(self.options.parts) else []
-        verdicts = [None] * len(domains)
+        verdicts = {}
 
-        def work(index):
+        def work(index: int) -> None:
             verdicts[index] = self._check_domain(domains[index], no_dns)
 
         each(work, len(domains), self.options.jobs, progress)
-        return [server] * bool(server.findings) + verdicts
+        return [server] * bool(server.findings) + [verdicts[index] for index in range(len(domains))]
 
-    def _check_server(self):
-        name = self.host.name if self.about_host and not self.options.server else str(self.server)
+    def _check_server(self) -> Verdict:
+        name = self.tested.name if self.tested and not self.options.server else str(self.server)
         verdict = Verdict(name, SERVER)
         self.answers, self.relays = relay.Answers(), False
         self.smart_addresses: Set[Address] = set()
-        if self.about_host:
-            configuration = self.host.configuration
-            if not configuration.enabled:
+        if self.tested:
+            if not self.tested.configuration.enabled:
                 verdict.findings.append(Finding(
                     "files", NOTE, "MX backup is disabled: no rule is in force", "run: mxbackup enable"))
             if "files" in self.options.parts:
-                verdict.findings += files.check(self.host)
-            if "loop" in self.options.parts and self.host.smart_host and self.directory:
+                verdict.findings += files.check(self.tested)
+            if "loop" in self.options.parts and self.tested.smart_host and self.directory:
                 self.smart_addresses, findings = loop.addresses(
-                    self.host.smart_host, self.directory, Deadline(self.options.seconds / 2))
+                    self.tested.smart_host, self.directory, Deadline(self.options.seconds / 2))
                 verdict.findings += findings
         if "smtp" in self.options.parts:
             if self.trouble:
@@ -204,31 +212,31 @@ class Survey:
                 verdict.findings += findings
         return verdict
 
-    def _transcript(self, verdict):
+    def _transcript(self, verdict: Verdict) -> "List[str]":
         return verdict.transcript if self.options.transcripts else []
 
-    def _check_domain(self, domain, no_dns):
+    def _check_domain(self, domain: str, no_dns: "List[Finding]") -> Verdict:
         kind = self.own_rules.get(domain, self.options.kind)
         verdict = Verdict(domain, kind, no_dns)
         deadline = Deadline(self.options.seconds)
-        found = []
+        found: List[Exchanger] = []
         if self.directory:
             findings, found = exchangers.check(
                 domain, self.identity, self.directory, deadline.within(self.options.seconds * DNS_SHARE),
                 self._transcript(verdict), knock="dns" in self.options.parts)
             if "dns" in self.options.parts:
                 verdict.findings += findings
-            elif self.about_host and self.host.smart_host:
+            elif self.tested and self.tested.smart_host:
                 # Whether the smart host is one of the MXs is not known either.
                 verdict.findings += [finding for finding in findings if finding.level == UNCHECKED]
         if "smtp" in self.options.parts:
             self._check_dialogue(verdict, deadline)
-        if "loop" in self.options.parts and self.about_host:
+        if "loop" in self.options.parts and self.tested:
             verdict.findings += loop.check(
-                domain, kind, self.host.smart_host, found, self.smart_addresses)
+                domain, kind, self.tested.smart_host, found, self.smart_addresses)
         return verdict
 
-    def _check_dialogue(self, verdict, deadline):
+    def _check_dialogue(self, verdict: Verdict, deadline: Deadline) -> None:
         if self.answers.failure and not self.answers.replies:
             verdict.findings.append(Finding("smtp", UNCHECKED, f"no dialogue with {self.server}: see there"))
             return
@@ -241,15 +249,15 @@ class Survey:
             self.relays, self.answers.inside and not self.options.outside, message, covered,
             self._remedy(domain), self._known_as())
 
-    def _remedy(self, domain):
+    def _remedy(self, domain: str) -> str:
         """Return what to do about a server that refuses mail for `domain`."""
-        if not self.about_host or domain not in self.own_rules:
+        if not self.tested or domain not in self.own_rules:
             return f"there: mxbackup add {domain}, and look at mxbackup status"
-        if not self.host.configuration.enabled:
+        if not self.tested.configuration.enabled:
             return "run: mxbackup enable"
         return "see that the mail files are right (mxbackup check --only files), and are the server's"
 
-    def _message(self, domain):
+    def _message(self, domain: str) -> str:
         from email.utils import formatdate, make_msgid
         name = self.courtesy.name or "localhost.invalid"
         return "\n".join([
@@ -265,11 +273,14 @@ class Survey:
         ])
 
 
-def each(work, count, at_once, progress=None):
+def each(
+    work: "Callable[[int], object]", count: int, at_once: int, progress: "Optional[Progress]" = None
+) -> None:
     """Call `work(index)` for each index below `count`, `at_once` at a time; raise what one of them raised."""
-    lock, waiting, done, errors = Lock(), iter(range(count)), [0], []
+    lock, waiting, done = Lock(), iter(range(count)), [0]
+    errors: List[BaseException] = []
 
-    def take_turns():
+    def take_turns() -> None:
         while not errors:
             with lock:
                 index = next(waiting, None)
@@ -277,7 +288,7 @@ def each(work, count, at_once, progress=None):
                 return
             try:
                 work(index)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (the caller's thread raises it)
                 errors.append(error)
             with lock:
                 done[0] += 1
@@ -292,3 +303,11 @@ def each(work, count, at_once, progress=None):
         thread.join()
     if errors:
         raise errors[0]
+
+
+def _is_name(text: str) -> bool:
+    from mxbackup.rules.rule import RuleError, parse_name
+    try:
+        return parse_name(text) == text
+    except RuleError:
+        return False

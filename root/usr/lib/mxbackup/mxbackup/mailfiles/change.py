@@ -8,13 +8,13 @@ from mxbackup.mailfiles import outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional
+    from typing import Any, Callable, ContextManager, List, Optional
 
 
 class Preview(Database):
     """The configuration database; what a transaction changes in it stays in memory."""
 
-    def transaction(self) -> "Preview":
+    def transaction(self) -> "ContextManager[Database]":
         return self.preview()
 
 

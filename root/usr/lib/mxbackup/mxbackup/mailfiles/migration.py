@@ -14,14 +14,13 @@ import os
 import sys
 from stat import S_ISREG
 
-from esmith import atomicfile
 from esmith.database import Database
 from esmith.errors import EsmithError, FormatError
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
 from mxbackup.host.engine import CUSTOM, STANDARD
-from mxbackup.mailfiles import change
+from mxbackup.mailfiles import change, kept
 from mxbackup.mailservers import lines, obtuse, qmail, qpsmtpd
 from mxbackup.mailservers.shape import Unreadable
 from mxbackup.rules import record
@@ -29,14 +28,12 @@ from mxbackup.rules.rule import DOMAIN, HOST, format_list, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterator, List, Optional, Tuple
+    from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
-    from mxbackup.mailservers.shape import Kinds, MailFile
+    from mxbackup.mailservers.shape import Kinds, Lines
 
     Take = Callable[[Database, str, bool], "Optional[Step]"]
     Numbered = List[Tuple[int, str]]
-
-KEPT = "/var/lib/mxbackup/replaced"
 
 LIST = "/etc/MXBackupDomains"
 
@@ -60,8 +57,7 @@ def static(output: str) -> str:
 
 
 class Step:
-    """What was done with one list or the record: `path` and `text` (str), `done` (bool) where it was
-    taken over.
+    """What was done with one list or the record: `path` and `text` (str), `done` (bool) where it was taken over.
 
     `hides` (bool): it was not, and keeps the rules out of a mail file of this host.
     """
@@ -141,7 +137,7 @@ def _normalise(db: Database, dry_run: bool) -> "Optional[Step]":
     if better == value:
         return None
     if not dry_run:
-        _keep("/record", (f"{record.KEY}={db.value(record.KEY)}\n").encode("utf-8", "surrogateescape"))
+        kept.keep("/record", f"{record.KEY}={db.value(record.KEY)}\n".encode("utf-8", "surrogateescape"))
     try:
         with db.transaction():
             found = db.get(record.KEY)
@@ -153,7 +149,7 @@ def _normalise(db: Database, dry_run: bool) -> "Optional[Step]":
         return None
     return Step(
         "the record mxbackup",
-        f"its list of rules was brought into normal form; {KEPT}/record has the old one",
+        f"its list of rules was brought into normal form; {kept.FOLDER}/record has the old one",
     )
 
 
@@ -181,17 +177,20 @@ def _lists() -> "Iterator[Tuple[str, Take]]":
     """Yield each list's path and what takes it over."""
     for file in mailservers.files():
         if file.read:
-            yield static(file.path), _take_fragment(file)
+            yield static(file.path), _take_fragment(file.path, file.read)
     yield LIST, _take_list
     yield static(qmail.SMTPROUTES), _drop_follower
     yield static(qpsmtpd.GOODRCPTTO), _drop_follower
 
 
-def _take_fragment(file: "MailFile") -> "Take":
-    """Return what takes over the static fragment of `file`, which would hide ours of the same name."""
+def _take_fragment(output: str, read: "Callable[[Lines], Kinds]") -> "Take":
+    """Return what takes over the static fragment of the mail file `output`, which would hide ours of the same name.
+
+    `read` is that of the MailFile.
+    """
 
     def take(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
-        in_force = os.path.isdir(rooted(os.path.dirname(file.path)))
+        in_force = os.path.isdir(rooted(os.path.dirname(output)))
         try:
             data, found = _read(path)
             if data.startswith(b"{# jinja2"):
@@ -199,7 +198,7 @@ def _take_fragment(file: "MailFile") -> "Take":
                 return None
             if not data:
                 return Step(path, "is empty, and turns the fragment of the same name off", done=False)
-            told = _take(db, file.read(_lines(data, perl=True)), in_force)
+            told = _take(db, read(_lines(data, perl=True)), in_force)
             return _retire(path, data, found, told, dry_run)
         except Unreadable as error:
             text = f"{error}; left in place, it hides the fragment of the same name: {WAY_OUT}"
@@ -213,13 +212,13 @@ def _take_list(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
     try:
         data, found = _read(path)
         reader = _reader(path)
-        if reader and _is_kept(path, data):
+        if reader and kept.find(path, data)[1]:
             return None
         told = _take(db, read_list(_lines(data)), False)
         if not reader:
             return _retire(path, data, found, told, dry_run)
         if not dry_run:
-            _keep(path, data, found)
+            kept.keep(path, data, found)
         return Step(path, f"{told}; it stays, for {reader} reads it")
     except Unreadable as error:
         return Step(path, f"{error}; left in place: {WAY_OUT}", done=False)
@@ -249,9 +248,7 @@ def _drop_follower(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
             name = line.strip(":@")
             kind = configuration.rules.kinds.get(name.lstrip("."))
             if not configuration.enabled or kind is None or (name.startswith(".") and kind != DOMAIN):
-                raise Unreadable(
-                    f"line {number}: {printable(line)} is there without a rule that is in force"
-                )
+                raise Unreadable(f"line {number}: {printable(line)} is there without a rule that is in force")
         return _retire(path, data, found, "the rules give its lines now", dry_run)
     except Unreadable as error:
         return Step(path, f"{error}; left in place", done=False)
@@ -289,9 +286,9 @@ def _lines(data: bytes, perl: bool = False) -> "Numbered":
     ]
 
 
-def read_list(numbered: "Numbered") -> "Kinds":
+def read_list(numbered: "Lines") -> "Kinds":
     """Return the rules (dict name -> kind) of /etc/MXBackupDomains: a name a line, each a DOMAIN."""
-    names = {}
+    names: Dict[str, int] = {}
     for number, line in numbered:
         name = line.partition("#")[0].strip()
         if name:
@@ -343,45 +340,10 @@ def _has_status(db: Database) -> bool:
 def _retire(path: str, data: bytes, found: os.stat_result, told: str, dry_run: bool) -> Step:
     """Keep the list and take it away."""
     if dry_run:
-        return Step(path, told + "; it would be moved to " + KEPT + path)
-    kept = _keep(path, data, found)
+        return Step(path, f"{told}; it would be moved to {kept.FOLDER}{path}")
+    name = kept.keep(path, data, found)
     now = os.stat(rooted(path), follow_symlinks=False)
     if (now.st_ino, now.st_mtime_ns, now.st_size) != (found.st_ino, found.st_mtime_ns, found.st_size):
         raise Unreadable("was changed while it was read; the next event takes it")
     os.unlink(rooted(path))
-    return Step(path, f"{told}; moved to {kept}")
-
-
-def _keep(path: str, data: bytes, found: "Optional[os.stat_result]" = None) -> str:
-    """Keep `data` (bytes) below KEPT under the name `path`, or that and a number; return the name (str)."""
-    kept = KEPT + path
-    os.makedirs(os.path.dirname(rooted(kept)), exist_ok=True)
-    for name in _names(kept):
-        try:
-            with open(rooted(name), "rb") as stream:
-                if stream.read() == data:
-                    return name
-        except FileNotFoundError:
-            mode, uid, gid = (
-                (found.st_mode & 0o7777, found.st_uid, found.st_gid) if found else (0o600, None, None)
-            )
-            atomicfile.replace(rooted(name), data, mode, uid, gid)
-            return name
-
-
-def _is_kept(path: str, data: bytes) -> bool:
-    for name in _names(KEPT + path):
-        try:
-            with open(rooted(name), "rb") as stream:
-                if stream.read() == data:
-                    return True
-        except FileNotFoundError:
-            return False
-
-
-def _names(path: str) -> "Iterator[str]":
-    yield path
-    number = 1
-    while True:
-        yield f"{path}.{number}"
-        number += 1
+    return Step(path, f"{told}; moved to {name}")

@@ -79,8 +79,8 @@ def difference(file: "MailFile", db: "Database") -> str:
     from esmith.differences import unified
 
     now, then = now_and_then(file, db)
-    texts = [(content or b"").decode("utf-8", "surrogateescape") for content in (now, then)]
-    return unified(*texts, "/dev/null" if now is None else file.path, file.path)
+    old, new = ((content or b"").decode("utf-8", "surrogateescape") for content in (now, then))
+    return unified(old, new, "/dev/null" if now is None else file.path, file.path)
 
 
 def now_and_then(file: "MailFile", db: "Database") -> "Tuple[Optional[bytes], bytes]":

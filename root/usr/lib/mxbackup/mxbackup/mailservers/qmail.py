@@ -5,7 +5,7 @@ import os
 from esmith.paths import rooted
 from mxbackup.host import identity
 from mxbackup.mailservers import lines, qmail_lists
-from mxbackup.mailservers.qmail_lists import CONTROL, RCPTHOSTS
+from mxbackup.mailservers.qmail_lists import CONTROL
 from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, folder_exists
 
 TYPE_CHECKING = False
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from esmith.database import Database
     from mxbackup.mailservers.shape import Wanted
 
+RCPTHOSTS = qmail_lists.RCPTHOSTS
 SMTPROUTES = CONTROL + "/smtproutes"
 # What a qmail-smtpd does without rcpthosts.
 OPEN = "takes mail for the whole world"

@@ -9,6 +9,15 @@ stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` en
 import os
 
 from esmith.paths import rooted
+from mxbackup.mailservers import shape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Collection, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+
+    from mxbackup.mailservers.shape import Kinds, Say, Wanted
+
+    Choose = Callable[[List[str]], List[str]]
 
 CONTROL = "/var/qmail/control"
 LIST = CONTROL + "/morercpthosts"
@@ -26,17 +35,18 @@ FIRST = 50
 BEGIN = b"# MX Backup's names, until its end line: what is changed between them is lost."
 END = b"# End of MX Backup's names."
 
-_read = (None, None)
-_perl_reads = None
+# What the compiled list held when it was read last, and whether Perl reads it; None before the first time.
+_read: "Tuple[Optional[Tuple[int, ...]], FrozenSet[str]]" = (None, frozenset())
+_perl_reads: "Optional[bool]" = None
 
 
-def beyond(kinds):
+def beyond(kinds: "Kinds") -> "List[str]":
     """Return the names (list of str) beyond the first fifty of `kinds` (dict name -> kind, in order)."""
     return list(kinds)[FIRST:] if len(kinds) > FIRST else []
 
 
-def compiled_names(kinds):
-    """Return the names (set of str) that `rcpthosts` may leave out: they are in the compiled list now.
+def compiled_names(kinds: "Kinds") -> "FrozenSet[str]":
+    """Return the names that `rcpthosts` may leave out: they are in the compiled list now.
 
     `kinds`: dict name -> kind, in output order.
     """
@@ -46,7 +56,7 @@ def compiled_names(kinds):
     return compiled().intersection(names)
 
 
-def is_shared():
+def is_shared() -> bool:
     """Tell whether a server that cannot read the compiled list needs the same names (bool).
 
     Then all of them stay in `rcpthosts`.
@@ -66,7 +76,7 @@ def is_shared():
     return not _perl_reads
 
 
-def compiled():
+def compiled() -> "FrozenSet[str]":
     """Return the names (frozenset of str) in the compiled list; none where it is missing or damaged."""
     global _read
     try:
@@ -80,7 +90,7 @@ def compiled():
     return _read[1]
 
 
-def keys(data):
+def keys(data: bytes) -> "FrozenSet[str]":
     """Return the keys (frozenset of str) of a cdb (bytes); raises ValueError for what is none.
 
     Source: https://cr.yp.to/cdb/cdb.txt
@@ -106,21 +116,20 @@ def keys(data):
     return frozenset(text.decode("utf-8", "surrogateescape").split("\n")) - {""}
 
 
-class Update:
+class Update(shape.Update):
     """One update of the lists around an expansion of `rcpthosts`, one at a time on this host: qmail's hook `update`.
 
     Entering adds to the compiled list what `rcpthosts` may then leave out; leaving takes out what it need not
     hold any more. `well` is False where a list could not be written: then it, or `rcpthosts`, still holds each name.
     """
 
-    def __init__(self, wanted, say):
+    def __init__(self, wanted: "Wanted", say: "Say") -> None:
         self._kinds = kinds = wanted.in_force
         self._say = say
         self._wanted = [] if is_shared() else beyond(kinds)
-        self._folder = None
-        self.well = True
+        self._folder: Optional[int] = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Update":
         from fcntl import LOCK_EX, flock
         try:
             if self._wanted or os.path.exists(rooted(LIST)):
@@ -133,25 +142,25 @@ class Update:
                 self._try(self._superset)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._folder is not None:
             if error[0] is None:
                 self._try(self._needed)
             os.close(self._folder)
 
-    def _try(self, choose):
+    def _try(self, choose: "Choose") -> None:
         try:
             _write(choose, self._kinds)
         except (OSError, ValueError) as error:
             self.well = False
-            self._say("ERROR: {}: {}".format(
-                getattr(error, "filename", None) or COMPILED, getattr(error, "strerror", None) or error))
+            path, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
+            self._say(f"ERROR: {path or COMPILED}: {reason or error}")
 
-    def _superset(self, ours):
+    def _superset(self, ours: "List[str]") -> "List[str]":
         """Return `ours` and what `rcpthosts` is to leave out from now on."""
         return list(dict.fromkeys(ours + self._wanted))
 
-    def _needed(self, ours):
+    def _needed(self, ours: "List[str]") -> "List[str]":
         """Return those of `ours` that must stay: names of rules that `rcpthosts` does not have."""
         wanted = set(self._wanted)
         doubtful = {name for name in ours if name in self._kinds and name not in wanted}
@@ -164,14 +173,14 @@ class Update:
         return [name for name in ours if name in wanted or name in doubtful]
 
 
-def _name(line):
+def _name(line: bytes) -> str:
     """Return the name (str) in a `line` (bytes) as qmail-newmrh(8) reads it, "" where there is none."""
     if line.startswith(b"#"):
         return ""
     return line.rstrip(b" \t\n").lower().decode("utf-8", "surrogateescape")
 
 
-def _read_list():
+def _read_list() -> "Tuple[List[bytes], List[str], bool]":
     """Return (administrator's lines as bytes, our names as str, whether our marks are there)."""
     try:
         with open(rooted(LIST), "rb") as stream:
@@ -188,12 +197,12 @@ def _read_list():
     return lines[:begin] + lines[end + 1:], [name for name in ours if name], True
 
 
-def ours():
-    """Return the names (list of str) that updates put into the list; raises OSError."""
+def ours() -> "List[str]":
+    """Return the names that updates put into the list; raises OSError."""
     return _read_list()[1]
 
 
-def pending(wanted):
+def pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
     """Yield (path, sentence) for the second list where it holds, or is to hold, names of ours: the hook `pending`."""
     held = ours()
     more = set(held).difference(wanted.in_force)
@@ -207,11 +216,11 @@ def pending(wanted):
         yield LIST, ""
 
 
-def _number(names):
+def _number(names: "Collection[str]") -> str:
     return "1 name" if len(names) == 1 else f"{len(names)} names"
 
 
-def _write(choose, kinds):
+def _write(choose: "Choose", kinds: "Kinds") -> None:
     """Make both lists hold the administrator's names and `choose(ours)`; `ours` (list of str) are ours now.
 
     `kinds`: the rules, as for Update. Raises OSError, and ValueError where there is no compiler or it failed:
@@ -231,8 +240,8 @@ def _write(choose, kinds):
     names = {name for name in map(_name, theirs) if name}.union(chosen)
     if chosen != ours or not marked:
         # Marked until the compiled list is right: a name of ours is never taken for the administrator's.
-        ours = [name.encode("utf-8", "surrogateescape") for name in chosen]
-        _write_list(theirs + [BEGIN] + ours + [END])
+        lines = [name.encode("utf-8", "surrogateescape") for name in chosen]
+        _write_list([*theirs, BEGIN, *lines, END])
     if names and names != present:
         _compile(names)
     if not chosen:
@@ -241,20 +250,20 @@ def _write(choose, kinds):
         _write_list(theirs)
 
 
-def _write_list(lines):
+def _write_list(lines: "List[bytes]") -> None:
     if lines:
         _replace(rooted(LIST), b"".join(line + b"\n" for line in lines))
     else:
         os.unlink(rooted(LIST))
 
 
-def _replace(path, data):
+def _replace(path: str, data: bytes) -> None:
     from esmith.atomicfile import replace
     replace(path, data, mode=None if os.path.exists(path) else 0o644)
 
 
-def compiler():
-    """Return the path (str) of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
+def compiler() -> "Optional[str]":
+    """Return the path of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
     if os.access(rooted(NEWMRH), os.X_OK):
         return rooted(NEWMRH)
     for name in ("cdb", "cdbmake"):
@@ -265,14 +274,14 @@ def compiler():
     return None
 
 
-def _compile(names):
+def _compile(names: "Set[str]") -> None:
     """Compile the list, which holds `names` (set of str); raises OSError, ValueError."""
     import subprocess
     from tempfile import TemporaryDirectory
     program = compiler()
     if program is None:
         raise ValueError("it cannot be compiled: there is no qmail-newmrh, cdb or cdbmake")
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "timeout": 120}
+    options: Dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "timeout": 120}
     try:
         if program == rooted(NEWMRH):
             subprocess.run([program], check=True, stdin=subprocess.DEVNULL, **options)
@@ -291,5 +300,5 @@ def _compile(names):
             raise ValueError(f"{program} made something else of the list")
     except subprocess.SubprocessError as error:
         said = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").strip()
-        raise ValueError("{}{}".format(error, ": " + said if said else "")) from None
+        raise ValueError(f"{error}{': ' + said if said else ''}") from None
     _replace(rooted(COMPILED), data)
