@@ -29,14 +29,21 @@ class Case:
         self.rounds = rounds
         self.status = status
 
-    def measure(self):
-        """(milliseconds it takes, milliseconds the unit takes): medians of rounds of one each."""
-        command, unit = [], []
+    def measure(self, other=None):
+        """Run it in turn with the unit, and with the Case `other` where there is one.
+
+        Returns (milliseconds it takes, milliseconds the unit takes, how many times as long as `other` it takes or None):
+        medians of rounds of one each.
+        """
+        command, unit, ratios = [], [], []
         # The first round is not counted: it fills the caches.
         for number in range(self.rounds + 1):
             unit.append(_milliseconds(UNIT, self.environment, 0))
             command.append(_milliseconds(self.argv(number), self.environment, self.status))
-        return statistics.median(command[1:]), statistics.median(unit[1:])
+            if other:
+                ratios.append(command[-1] / _milliseconds(other.argv(number), other.environment, other.status))
+        return (statistics.median(command[1:]), statistics.median(unit[1:]),
+                statistics.median(ratios[1:]) if other else None)
 
 
 def _milliseconds(argv, environment, status):
@@ -51,16 +58,16 @@ def _milliseconds(argv, environment, status):
     return taken
 
 
-def report(case):
-    """Measure a case, print its line; whether it keeps its limit (bool)."""
-    taken, unit = case.measure()
+def report(case, other=None):
+    """Measure a case, beside the same one of another checkout (`other`); print its line; whether it keeps its limit."""
+    taken, unit, ratio = case.measure(other)
     if case.limit and taken / unit > case.limit:
-        taken, unit = min((taken, unit), case.measure(), key=lambda pair: pair[0] / pair[1])
+        taken, unit, ratio = min((taken, unit, ratio), case.measure(other), key=lambda found: found[0] / found[1])
     multiple = taken / unit
     good = not case.limit or multiple <= case.limit * CLEARLY
     print(
         f"{case.title:48} {multiple:7.2f}   {f'limit {case.limit}' if case.limit else '':12}"
-        f" {taken:8.1f} ms of {unit:.1f} ms{'' if good else '   TOO SLOW'}",
+        f" {taken:8.1f} ms of {unit:.1f} ms{f'   {ratio:.3f}' if ratio else ''}{'' if good else '   TOO SLOW'}",
         flush=True,
     )
     return good
