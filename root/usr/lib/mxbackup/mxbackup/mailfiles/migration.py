@@ -214,7 +214,7 @@ def _take_list(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
         reader = _reader(path)
         if reader and kept.find(path, data)[1]:
             return None
-        told = _take(db, read_list(_lines(data)), False)
+        told = _take(db, _read_list(_lines(data)), False)
         if not reader:
             return _retire(path, data, found, told, dry_run)
         if not dry_run:
@@ -286,7 +286,7 @@ def _lines(data: bytes, perl: bool = False) -> "Numbered":
     ]
 
 
-def read_list(numbered: "Lines") -> "Kinds":
+def _read_list(numbered: "Lines") -> "Kinds":
     """Return the rules (dict name -> kind) of /etc/MXBackupDomains: a name a line, each a DOMAIN."""
     names: Dict[str, int] = {}
     for number, line in numbered:
