@@ -53,7 +53,8 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-.,"
 
 def static(output: str) -> str:
     """Return the path (str) of the static fragment for the mail file `output`, as the how-to names it."""
-    return "{}{}/{}".format(CUSTOM, output, "61MXBackupDomains" if output == obtuse.CHECK_RULES else "20QandD")
+    name = "61MXBackupDomains" if output == obtuse.CHECK_RULES else "20QandD"
+    return f"{CUSTOM}{output}/{name}"
 
 
 class Step:
