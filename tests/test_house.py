@@ -19,7 +19,10 @@ LONGER = {
     "esmith/compiled.py": "one decision: whether kept code may run, and what stands in for Jinja2 while it does",
     "esmith/database.py": "one class with all that a transaction on one file needs",
     "esmith/templates.py": "one path from the fragments to the replaced output",
-    "mxbackup/mailfiles/migration.py": "each list of an older method, and in which order it may be taken away",
+}
+
+EARLY = {
+    "esmith/templates.py": {"_to_stderr": "the public functions have it as a default"},
 }
 
 
@@ -78,6 +81,21 @@ def test_no_module_is_long_without_a_reason():
             long[str(path.relative_to(LIBRARY))] = lines
     assert {name: lines for name, lines in long.items() if name not in LONGER} == {}
     assert set(LONGER) <= set(long), "a reason that is not needed any more"
+
+
+@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_a_module_has_its_imports_first_then_what_is_public_then_what_is_private(path):
+    found = []
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.append((0, f"import in line {node.lineno}"))
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.append((2 if node.name.startswith("_") else 1, node.name))
+    # What a definition needs when it is read has to stand above it.
+    early = EARLY.get(str(path.relative_to(LIBRARY)), {})
+    assert set(early) <= {name for _, name in found}, "an exception that is not needed any more"
+    found = [place for place in found if place[1] not in early]
+    assert [name for _, name in found] == [name for _, name in sorted(found, key=lambda place: place[0])]
 
 
 def test_the_engine_needs_only_the_standard_library():

@@ -62,9 +62,8 @@ def run(host, *arguments, status=0):
     library = host / "/usr/lib/mxbackup"
     program = [ROOT / "usr/sbin/mxbackup"]
     if not library.is_symlink():
-        start = (
-            "import sys; sys.path.insert(0, sys.argv.pop(1)); from mxbackup import cli; sys.exit(cli.main(sys.argv))"
-        )
+        start = ("import sys; sys.path.insert(0, sys.argv.pop(1)); "
+                 "from mxbackup import cli; sys.exit(cli.main(sys.argv))")
         program = ["/usr/bin/python3", "-IS", "-c", start, library]
     ran = subprocess.run([*program, *arguments], capture_output=True, text=True, env=host.environment)
     assert ran.returncode == status, ran.stdout + ran.stderr

@@ -138,12 +138,6 @@ def find(data: bytes, stored: bytes) -> "Optional[Raw]":
     return data[start:data.index(b"\n", start)]
 
 
-def _last_line(data: bytes, beginning: bytes) -> int:
-    """Where the last line that begins so begins, or -1."""
-    start = data.rfind(b"\n" + beginning) + 1
-    return start if start or data.startswith(beginning) else -1
-
-
 def parse(data: bytes) -> "Dict[bytes, Raw]":
     """The raw values of the lines `data`, by key; the value of a line without `=` is NO_VALUE."""
     table: Dict[bytes, Raw] = {}
@@ -181,6 +175,21 @@ def edited(data: bytes, edits: "Mapping[bytes, Optional[Raw]]") -> "List[Piece]"
         b"%b=%b\n" % (key, b"" if raw is NO_VALUE else raw)
         for key, raw in sorted(table.items(), key=itemgetter(0))
     ]
+
+
+def merged(raw: bytes, props: "Mapping[bytes, bytes]") -> bytes:
+    """A raw value with properties (bytes) set one after the other, each as the Perl engine stores it."""
+    for prop in sorted(props):
+        type_, properties = split_value(raw)
+        properties[prop] = props[prop]
+        raw = join_value(type_, properties)
+    return raw
+
+
+def _last_line(data: bytes, beginning: bytes) -> int:
+    """Where the last line that begins so begins, or -1."""
+    start = data.rfind(b"\n" + beginning) + 1
+    return start if start or data.startswith(beginning) else -1
 
 
 def _in_order(data: bytes, start: int) -> bool:
@@ -226,12 +235,3 @@ def _place(data: bytes, low: int, stored: bytes) -> int:
         else:
             high = line
     return low
-
-
-def merged(raw: bytes, props: "Mapping[bytes, bytes]") -> bytes:
-    """A raw value with properties (bytes) set one after the other, each as the Perl engine stores it."""
-    for prop in sorted(props):
-        type_, properties = split_value(raw)
-        properties[prop] = props[prop]
-        raw = join_value(type_, properties)
-    return raw

@@ -39,10 +39,6 @@ and after (+) and changes nothing. db(8) tells more.
 """
 
 
-class _UsageError(Exception):
-    """The arguments do not fit the command."""
-
-
 def main(argv: "Sequence[str]", database: "Optional[str]" = None) -> int:
     """Run `db ARGUMENTS` (argv as in sys.argv), or `config` with its `database`; the exit status (int).
 
@@ -77,6 +73,10 @@ def main(argv: "Sequence[str]", database: "Optional[str]" = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+class _UsageError(Exception):
+    """The arguments do not fit the command."""
 
 
 def _usage(words: str) -> str:

@@ -64,13 +64,6 @@ class Answers:
         return self.local == self.peer or at_home(self.peer) or at_home(self.local) or _same_link(self)
 
 
-def _same_link(answers: Answers) -> bool:
-    """Tell whether both ends are in one IPv6 /64, which is one link (RFC 4291, 2.5.4)."""
-    local, peer = parse_address(answers.local), parse_address(answers.peer)
-    return (local is not None and peer is not None and local.version == peer.version == 6
-            and peer in ip_network((int(local) >> 64 << 64, 64)))
-
-
 def ask(
     server: Endpoint, recipients: "Sequence[str]", courtesy: Courtesy, deadline: Deadline,
     transcript: "List[str]", message: "Optional[str]" = None,
@@ -105,21 +98,6 @@ def ask(
             answers.failure = str(error)
             break
     return answers
-
-
-def _transaction(dialogue: smtp.Dialogue, recipient: str, senders: "List[str]") -> smtp.Reply:
-    """Return the Reply to `recipient` from the first of `senders` that is accepted; drop the others."""
-    while True:
-        reply = dialogue.mail(senders[0])
-        if reply.accepted:
-            reply = dialogue.rcpt(recipient)
-            if not (reply.accepted or reply.put_off or reply.refused):
-                raise smtp.DialogueError(f"{dialogue.server}: what it says to RCPT is not SMTP: {reply}")
-            return reply
-        if len(senders) == 1:
-            raise smtp.DialogueError(f"{dialogue.server}: it refuses the sender <{senders[0]}>: {reply}")
-        del senders[0]
-        dialogue.command("RSET")
 
 
 def below(domain: str) -> str:
@@ -169,12 +147,6 @@ def check_server(
     if answers.tls_trouble:
         findings.append(Finding("smtp", NOTE, answers.tls_trouble, "repair or switch off STARTTLS there"))
     return findings, answers, bool(taken)
-
-
-def _remedy_for_failure(answers: Answers) -> str:
-    if answers.greeting is None:
-        return "see that it runs, that the port is right, and that your provider lets port 25 out"
-    return "try again, or with --as and a sender address of yours"
 
 
 def check_domain(
@@ -236,6 +208,34 @@ def check_domain(
     elif not findings:
         found(UNCHECKED, f"{server} answers neither yes nor no")
     return findings
+
+
+def _same_link(answers: Answers) -> bool:
+    """Tell whether both ends are in one IPv6 /64, which is one link (RFC 4291, 2.5.4)."""
+    local, peer = parse_address(answers.local), parse_address(answers.peer)
+    return (local is not None and peer is not None and local.version == peer.version == 6
+            and peer in ip_network((int(local) >> 64 << 64, 64)))
+
+
+def _transaction(dialogue: smtp.Dialogue, recipient: str, senders: "List[str]") -> smtp.Reply:
+    """Return the Reply to `recipient` from the first of `senders` that is accepted; drop the others."""
+    while True:
+        reply = dialogue.mail(senders[0])
+        if reply.accepted:
+            reply = dialogue.rcpt(recipient)
+            if not (reply.accepted or reply.put_off or reply.refused):
+                raise smtp.DialogueError(f"{dialogue.server}: what it says to RCPT is not SMTP: {reply}")
+            return reply
+        if len(senders) == 1:
+            raise smtp.DialogueError(f"{dialogue.server}: it refuses the sender <{senders[0]}>: {reply}")
+        del senders[0]
+        dialogue.command("RSET")
+
+
+def _remedy_for_failure(answers: Answers) -> str:
+    if answers.greeting is None:
+        return "see that it runs, that the port is right, and that your provider lets port 25 out"
+    return "try again, or with --as and a sender address of yours"
 
 
 def _judge_below(

@@ -29,14 +29,6 @@ def load() -> "Dict[str, Dict[str, Any]]":
         return {}
 
 
-def _is_whole(verdict: "Dict[str, Any]") -> bool:
-    """Tell whether `verdict`, as the file holds it, has what is looked at in one."""
-    texts = [verdict["state"]] + [
-        finding[field] for finding in verdict["findings"] for field in Finding._fields]
-    # No calendar goes beyond the year 9999.
-    return all(isinstance(text, str) for text in texts) and bool(0 <= verdict["checked"] < 253402300800)
-
-
 def save(verdicts: "Iterable[Verdict]", rules: "Container[str]") -> "List[Verdict]":
     """Store `verdicts` (list of Verdict) beside those on other `rules` (names); return those that changed.
 
@@ -58,3 +50,11 @@ def save(verdicts: "Iterable[Verdict]", rules: "Container[str]") -> "List[Verdic
         text = json.dumps({"verdicts": kept}, indent=1, sort_keys=True) + "\n"
         atomicfile.replace(path, text.encode("ascii"), mode=0o644)
     return changed
+
+
+def _is_whole(verdict: "Dict[str, Any]") -> bool:
+    """Tell whether `verdict`, as the file holds it, has what is looked at in one."""
+    texts = [verdict["state"]] + [
+        finding[field] for finding in verdict["findings"] for field in Finding._fields]
+    # No calendar goes beyond the year 9999.
+    return all(isinstance(text, str) for text in texts) and bool(0 <= verdict["checked"] < 253402300800)

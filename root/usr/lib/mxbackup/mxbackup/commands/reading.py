@@ -62,23 +62,6 @@ def read_files(files: "Sequence[str]") -> "Read":
     return entries, refusals
 
 
-def _content(path: str, source: str) -> bytes:
-    try:
-        with open(
-            sys.stdin.fileno() if path == "-" else file_name(path), "rb", closefd=path != "-"
-        ) as stream:
-            data = stream.read(SIZE_LIMIT + 1)
-    except (OSError, ValueError, AttributeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise WrongUse(f"{printable(source)}: cannot be read: {reason}") from None
-    if len(data) > SIZE_LIMIT or data.count(b"\n") > LINE_LIMIT:
-        raise WrongUse(
-            f"{printable(source)}: is larger than a list of rules may be, "
-            f"{SIZE_LIMIT >> 20} MiB and {LINE_LIMIT} lines; nothing was changed"
-        )
-    return data
-
-
 def resolve(
     entries: "List[Entry]", refusals: "List[Refusal]", kind: "Optional[str]", kinds: "Dict[str, str]"
 ) -> "List[Rule]":
@@ -106,6 +89,23 @@ def refuse(refusals: "List[Refusal]", accepted: int) -> None:
     if len(refusals) > SHOWN:
         sys.stderr.write(f"mxbackup: and {len(refusals) - SHOWN} more\n")
     raise WrongUse(f"{len(refusals)} of {len(refusals) + accepted} refused; nothing was changed")
+
+
+def _content(path: str, source: str) -> bytes:
+    try:
+        with open(
+            sys.stdin.fileno() if path == "-" else file_name(path), "rb", closefd=path != "-"
+        ) as stream:
+            data = stream.read(SIZE_LIMIT + 1)
+    except (OSError, ValueError, AttributeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WrongUse(f"{printable(source)}: cannot be read: {reason}") from None
+    if len(data) > SIZE_LIMIT or data.count(b"\n") > LINE_LIMIT:
+        raise WrongUse(
+            f"{printable(source)}: is larger than a list of rules may be, "
+            f"{SIZE_LIMIT >> 20} MiB and {LINE_LIMIT} lines; nothing was changed"
+        )
+    return data
 
 
 def _sentence(refusal: "Refusal") -> str:

@@ -80,17 +80,6 @@ def expand_all(paths: "Iterable[str]", say: "Callable[[str], object]") -> "List[
     return old
 
 
-def _run(command: str, *arguments: str) -> "Tuple[int, str]":
-    """Run the host's own `command`; return its exit status and what it said on stderr (int, str)."""
-    import subprocess
-    try:
-        ran = subprocess.run([rooted(COMMANDS + command)] + list(arguments),
-                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    except OSError as error:
-        raise EventError(f"{rooted(COMMANDS + command)}: {error.strerror}") from error
-    return ran.returncode, ran.stderr.decode("utf-8", "replace").strip()
-
-
 def hides_ours(path: str) -> bool:
     """Tell whether something below templates-custom takes the place of our fragment of `path` (bool)."""
     custom = rooted(CUSTOM + path)
@@ -109,3 +98,14 @@ def has_other_fragments(path: str) -> bool:
             if not ours and os.path.isfile(folder + "/" + name):
                 return True
     return False
+
+
+def _run(command: str, *arguments: str) -> "Tuple[int, str]":
+    """Run the host's own `command`; return its exit status and what it said on stderr (int, str)."""
+    import subprocess
+    try:
+        ran = subprocess.run([rooted(COMMANDS + command)] + list(arguments),
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise EventError(f"{rooted(COMMANDS + command)}: {error.strerror}") from error
+    return ran.returncode, ran.stderr.decode("utf-8", "replace").strip()

@@ -91,7 +91,7 @@ def _report(configuration: "record.Configuration", say: "Say") -> None:
     for warning in configuration.warnings:
         say("WARNING: " + warning)
     for entry in configuration.ignored[:SHOWN]:
-        say("WARNING: the rule {} is ignored: {}".format(printable(entry.name) or "without a name", entry.reason))
+        say(f"WARNING: the rule {printable(entry.name) or 'without a name'} is ignored: {entry.reason}")
     if len(configuration.ignored) > SHOWN:
         say(f"WARNING: {len(configuration.ignored) - SHOWN} more are ignored: see mxbackup status")
 

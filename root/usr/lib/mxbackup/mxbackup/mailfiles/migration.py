@@ -53,7 +53,8 @@ _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789-.,"
 
 def static(output: str) -> str:
     """Return the path (str) of the static fragment for the mail file `output`, as the how-to names it."""
-    return "{}{}/{}".format(CUSTOM, output, "61MXBackupDomains" if output == obtuse.CHECK_RULES else "20QandD")
+    name = "61MXBackupDomains" if output == obtuse.CHECK_RULES else "20QandD"
+    return f"{CUSTOM}{output}/{name}"
 
 
 class Step:
@@ -214,7 +215,7 @@ def _take_list(db: Database, path: str, dry_run: bool) -> "Optional[Step]":
         reader = _reader(path)
         if reader and kept.find(path, data)[1]:
             return None
-        told = _take(db, read_list(_lines(data)), False)
+        told = _take(db, _read_list(_lines(data)), False)
         if not reader:
             return _retire(path, data, found, told, dry_run)
         if not dry_run:
@@ -286,7 +287,7 @@ def _lines(data: bytes, perl: bool = False) -> "Numbered":
     ]
 
 
-def read_list(numbered: "Lines") -> "Kinds":
+def _read_list(numbered: "Lines") -> "Kinds":
     """Return the rules (dict name -> kind) of /etc/MXBackupDomains: a name a line, each a DOMAIN."""
     names: Dict[str, int] = {}
     for number, line in numbered:

@@ -57,20 +57,6 @@ def beyond(db: "Database") -> "Iterator[Tuple[MailServer, str, str]]":
                 yield server, path, sentence
 
 
-def _reason(server: "MailServer", file: "MailFile", db: "Database") -> str:
-    try:
-        now, then = now_and_then(file, db)
-    except (EsmithError, OSError) as error:
-        return f"cannot be made: {error}"
-    if now is None:
-        return "is not there yet"
-    if now != then:
-        return OLD
-    there = now.decode("utf-8", "replace").split("\n")
-    lacking = set(file.entries(wanted(server, db))).difference(there)
-    return "lacks the rules: a custom fragment hides ours" if lacking else ""
-
-
 def difference(file: "MailFile", db: "Database") -> str:
     """Return the unified diff ("" for none) of `file` as it is and of what `db` makes of it.
 
@@ -103,6 +89,20 @@ def now_and_then(file: "MailFile", db: "Database") -> "Tuple[Optional[bytes], by
     text = now.decode("utf-8", "surrogateescape")
     begin, end = part.bounds(text)
     return now, (text[:begin] + ours + text[end:]).encode("utf-8", "surrogateescape")
+
+
+def _reason(server: "MailServer", file: "MailFile", db: "Database") -> str:
+    try:
+        now, then = now_and_then(file, db)
+    except (EsmithError, OSError) as error:
+        return f"cannot be made: {error}"
+    if now is None:
+        return "is not there yet"
+    if now != then:
+        return OLD
+    there = now.decode("utf-8", "replace").split("\n")
+    lacking = set(file.entries(wanted(server, db))).difference(there)
+    return "lacks the rules: a custom fragment hides ours" if lacking else ""
 
 
 def _render(path: str, db: "Database") -> bytes:

@@ -173,6 +173,37 @@ class Update(shape.Update):
         return [name for name in ours if name in wanted or name in doubtful]
 
 
+def ours() -> "List[str]":
+    """Return the names that updates put into the list; raises OSError."""
+    return _read_list()[1]
+
+
+def pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
+    """Yield (path, sentence) for the second list where it holds, or is to hold, names of ours: the hook `pending`."""
+    held = ours()
+    more = set(held).difference(wanted.in_force)
+    here = os.path.isdir(rooted(CONTROL)) and not is_shared() and compiler() is not None
+    later = set(beyond(wanted.in_force)).difference(compiled()) if here else ()
+    if more:
+        yield LIST, f"holds {_number(more)} of rules that are gone"
+    elif later:
+        yield LIST, f"is to get {_number(later)} beyond the first {FIRST}, compiled"
+    elif held:
+        yield LIST, ""
+
+
+def compiler() -> "Optional[str]":
+    """Return the path of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
+    if os.access(rooted(NEWMRH), os.X_OK):
+        return rooted(NEWMRH)
+    for name in ("cdb", "cdbmake"):
+        for folder in os.get_exec_path():
+            path = os.path.join(folder, name)
+            if os.access(path, os.X_OK):
+                return path
+    return None
+
+
 def _name(line: bytes) -> str:
     """Return the name (str) in a `line` (bytes) as qmail-newmrh(8) reads it, "" where there is none."""
     if line.startswith(b"#"):
@@ -195,25 +226,6 @@ def _read_list() -> "Tuple[List[bytes], List[str], bool]":
     end = lines.index(END, begin) if END in lines[begin:] else len(lines)
     ours = b"\n".join(lines[begin + 1:end]).decode("utf-8", "surrogateescape").split("\n")
     return lines[:begin] + lines[end + 1:], [name for name in ours if name], True
-
-
-def ours() -> "List[str]":
-    """Return the names that updates put into the list; raises OSError."""
-    return _read_list()[1]
-
-
-def pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
-    """Yield (path, sentence) for the second list where it holds, or is to hold, names of ours: the hook `pending`."""
-    held = ours()
-    more = set(held).difference(wanted.in_force)
-    here = os.path.isdir(rooted(CONTROL)) and not is_shared() and compiler() is not None
-    later = set(beyond(wanted.in_force)).difference(compiled()) if here else ()
-    if more:
-        yield LIST, f"holds {_number(more)} of rules that are gone"
-    elif later:
-        yield LIST, f"is to get {_number(later)} beyond the first {FIRST}, compiled"
-    elif held:
-        yield LIST, ""
 
 
 def _number(names: "Collection[str]") -> str:
@@ -260,18 +272,6 @@ def _write_list(lines: "List[bytes]") -> None:
 def _replace(path: str, data: bytes) -> None:
     from esmith.atomicfile import replace
     replace(path, data, mode=None if os.path.exists(path) else 0o644)
-
-
-def compiler() -> "Optional[str]":
-    """Return the path of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
-    if os.access(rooted(NEWMRH), os.X_OK):
-        return rooted(NEWMRH)
-    for name in ("cdb", "cdbmake"):
-        for folder in os.get_exec_path():
-            path = os.path.join(folder, name)
-            if os.access(path, os.X_OK):
-                return path
-    return None
 
 
 def _compile(names: "Set[str]") -> None:

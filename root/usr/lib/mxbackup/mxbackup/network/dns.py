@@ -111,40 +111,6 @@ def ask(server: Endpoint, name: str, kind: str, deadline: Deadline) -> Answer:
     return Answer(dns.rcode.to_text(response.rcode()), bool(response.flags & dns.flags.AA), records, alias)
 
 
-def _records(response: "Message", name: str, kind: str, where: str) -> "Tuple[str, List[Any]]":
-    """Return (alias, records) for `name` from the answer section, following its CNAMEs."""
-    import dns.rdataclass
-    import dns.rdatatype
-    owner = name.lower().rstrip(".")
-    chain: List[str] = []
-    sets: Dict[Tuple[str, str], List[Any]] = {}
-    for rrset in response.answer:
-        # In another class than the Internet's, a type means something else.
-        if rrset.rdclass == dns.rdataclass.IN:
-            kind_found = dns.rdatatype.to_text(rrset.rdtype)
-            sets.setdefault((_text(rrset.name), kind_found), []).extend(rrset)
-    while (owner, kind) not in sets and (owner, "CNAME") in sets:
-        chain.append(owner)
-        owner = _text(sets[owner, "CNAME"][0].target)
-        if owner in chain:
-            raise Circle(f"the CNAME records of {name} run in a circle")
-        if len(chain) > LONGEST_CHAIN:
-            raise DNSError(f"{where}: more than {LONGEST_CHAIN} CNAME records in a row")
-    found = sets.get((owner, kind), [])
-    records: List[Any]
-    if kind == "MX":
-        records = sorted((record.preference, _text(record.exchange)) for record in found)
-    elif kind == "NS":
-        records = sorted(_text(record.target) for record in found)
-    else:
-        records = sorted(record.address for record in found)
-    return owner if chain else "", records
-
-
-def _text(name: "Name") -> str:
-    return name.to_text(True).lower().rstrip(".")
-
-
 def resolvers() -> "List[Endpoint]":
     """Return the name servers (list of Endpoint) of this machine's resolv.conf(5)."""
     found = []
@@ -230,6 +196,40 @@ class Directory:
                 return answer
             trouble = f"{server}, asked for {kind} of {name}: {answer.rcode}"
         raise DNSError(trouble)
+
+
+def _records(response: "Message", name: str, kind: str, where: str) -> "Tuple[str, List[Any]]":
+    """Return (alias, records) for `name` from the answer section, following its CNAMEs."""
+    import dns.rdataclass
+    import dns.rdatatype
+    owner = name.lower().rstrip(".")
+    chain: List[str] = []
+    sets: Dict[Tuple[str, str], List[Any]] = {}
+    for rrset in response.answer:
+        # In another class than the Internet's, a type means something else.
+        if rrset.rdclass == dns.rdataclass.IN:
+            kind_found = dns.rdatatype.to_text(rrset.rdtype)
+            sets.setdefault((_text(rrset.name), kind_found), []).extend(rrset)
+    while (owner, kind) not in sets and (owner, "CNAME") in sets:
+        chain.append(owner)
+        owner = _text(sets[owner, "CNAME"][0].target)
+        if owner in chain:
+            raise Circle(f"the CNAME records of {name} run in a circle")
+        if len(chain) > LONGEST_CHAIN:
+            raise DNSError(f"{where}: more than {LONGEST_CHAIN} CNAME records in a row")
+    found = sets.get((owner, kind), [])
+    records: List[Any]
+    if kind == "MX":
+        records = sorted((record.preference, _text(record.exchange)) for record in found)
+    elif kind == "NS":
+        records = sorted(_text(record.target) for record in found)
+    else:
+        records = sorted(record.address for record in found)
+    return owner if chain else "", records
+
+
+def _text(name: "Name") -> str:
+    return name.to_text(True).lower().rstrip(".")
 
 
 def _ask_given(server: Endpoint, name: str, kind: str, deadline: Deadline) -> Answer:

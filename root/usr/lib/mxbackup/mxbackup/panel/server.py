@@ -23,22 +23,6 @@ REQUEST_TIME = 20  # seconds for a client to send its request
 SILENCE = 10  # seconds without a byte
 
 
-class _Handler(WSGIRequestHandler):
-    timeout = SILENCE
-
-    def handle(self) -> None:
-        with suppress(OSError):  # the client went away or was too slow
-            super().handle()
-
-    def get_environ(self) -> "WSGIEnvironment":
-        environ = super().get_environ()
-        environ["mxbackup.connection"] = self.connection
-        return environ
-
-    def log_message(self, *_message: "Any") -> None:
-        pass  # what is typed into an address is nobody's business
-
-
 class Server(ThreadingMixIn, WSGIServer):
     """Serves a WSGI application on 127.0.0.1, one thread a connection, CONNECTIONS at most.
 
@@ -121,3 +105,19 @@ class Server(ThreadingMixIn, WSGIServer):
 
     def handle_error(self, request: "Any", client_address: "Any") -> None:
         """Report nothing of a connection that failed; the application reports its own failures."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = SILENCE
+
+    def handle(self) -> None:
+        with suppress(OSError):  # the client went away or was too slow
+            super().handle()
+
+    def get_environ(self) -> "WSGIEnvironment":
+        environ = super().get_environ()
+        environ["mxbackup.connection"] = self.connection
+        return environ
+
+    def log_message(self, *_message: "Any") -> None:
+        pass  # what is typed into an address is nobody's business

@@ -75,35 +75,6 @@ def read(data: bytes, source: str) -> "Tuple[List[Entry], List[Refusal]]":
     return entries, refusals
 
 
-def _read_json(text: str, source: str) -> "Tuple[List[Entry], List[Refusal]]":
-    try:
-        rules = json.loads(text, object_pairs_hook=_object)["rules"]
-        return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        line = getattr(error, "lineno", None)
-        return [], [Refusal(source, line, None, "is not the JSON of 'mxbackup export --json'")]
-
-
-def _object(pairs: "List[Tuple[str, object]]") -> "Dict[str, object]":
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        # Of two values of one name, one would be lost in silence.
-        raise ValueError
-    return found
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _kind(value: object) -> str:
-    if not isinstance(value, str) or value not in (HOST, DOMAIN):
-        raise ValueError
-    return value
-
-
 def resolve(
     entries: "Sequence[Entry]", default: str = HOST, kinds: "Optional[Mapping[str, str]]" = None,
 ) -> "Tuple[List[Rule], List[Refusal]]":
@@ -143,6 +114,50 @@ def resolve(
     return [Rule(name, kind) for name, kind in found.items()], refusals
 
 
+def write_csv(rules: "Iterable[Tuple[str, str]]") -> str:
+    """Return the text form (str) of `rules` (iterable of Rule)."""
+    return HEADING + "\n" + "".join([f"{name},{kind}\n" for name, kind in rules])
+
+
+def write_json(rules: "Iterable[Tuple[str, str]]") -> str:
+    """Return the JSON form (str) of `rules` (iterable of Rule)."""
+    return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
+
+
+def as_objects(rules: "Iterable[Tuple[str, str]]") -> "List[Dict[str, str]]":
+    """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`."""
+    return [{"name": name, "kind": kind} for name, kind in rules]
+
+
+def _read_json(text: str, source: str) -> "Tuple[List[Entry], List[Refusal]]":
+    try:
+        rules = json.loads(text, object_pairs_hook=_object)["rules"]
+        return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        return [], [Refusal(source, line, None, "is not the JSON of 'mxbackup export --json'")]
+
+
+def _object(pairs: "List[Tuple[str, object]]") -> "Dict[str, object]":
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Of two values of one name, one would be lost in silence.
+        raise ValueError
+    return found
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _kind(value: object) -> str:
+    if not isinstance(value, str) or value not in (HOST, DOMAIN):
+        raise ValueError
+    return value
+
+
 def _refusals(entry: Entry, kind: str, reasons: "Mapping[str, str]") -> "List[Refusal]":
     """Return the Refusal of `entry` in a list, or none; `reasons`: refused name, as given or kept -> why."""
     reason = reasons.get(entry.name) or reasons.get(_kept(entry.name))
@@ -157,18 +172,3 @@ def _kept(text: str) -> str:
         return parse_name(text)
     except RuleError:
         return ""
-
-
-def write_csv(rules: "Iterable[Tuple[str, str]]") -> str:
-    """Return the text form (str) of `rules` (iterable of Rule)."""
-    return HEADING + "\n" + "".join([f"{name},{kind}\n" for name, kind in rules])
-
-
-def write_json(rules: "Iterable[Tuple[str, str]]") -> str:
-    """Return the JSON form (str) of `rules` (iterable of Rule)."""
-    return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
-
-
-def as_objects(rules: "Iterable[Tuple[str, str]]") -> "List[Dict[str, str]]":
-    """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`."""
-    return [{"name": name, "kind": kind} for name, kind in rules]

@@ -44,6 +44,26 @@ def warning() -> str:
             " install publicsuffix-list (on Debian: publicsuffix)")
 
 
+def among(names: "Sequence[str]") -> "List[str]":
+    """Return those of `names` (list of str, A-labels in lower case) that are public suffixes, in their order.
+
+    A name whose children are all public suffixes (`kawasaki.jp`, by the rule `*.kawasaki.jp`) counts as one.
+    """
+    if not names:
+        return []
+    text = _load()
+    if len(names) <= _FEW:
+        return [name for name in names if _matches(name, lambda rule: b"\n" + rule.encode() + b"\n" in text)]
+    rules = text.decode("utf-8", "replace").split("\n")
+    wild = {rule[2:] for rule in rules if rule.startswith("*.")}
+    listed = set(rules)
+    likely = [
+        name for name in names
+        if name in listed or name in wild or name[name.find(".") + 1:] in wild or "xn--" in name
+    ]
+    return [name for name in likely if _matches(name, listed.__contains__)]
+
+
 def _load() -> bytes:
     """Return the list (bytes), one rule or comment between two newlines."""
     global _text, _source
@@ -65,26 +85,6 @@ def _read() -> "Tuple[bytes, str]":
         if b"\nco.uk\n" in text:
             return text, path
     return ("\n" + "\n".join(_SHORT_LIST) + "\n").encode(), ""
-
-
-def among(names: "Sequence[str]") -> "List[str]":
-    """Return those of `names` (list of str, A-labels in lower case) that are public suffixes, in their order.
-
-    A name whose children are all public suffixes (`kawasaki.jp`, by the rule `*.kawasaki.jp`) counts as one.
-    """
-    if not names:
-        return []
-    text = _load()
-    if len(names) <= _FEW:
-        return [name for name in names if _matches(name, lambda rule: b"\n" + rule.encode() + b"\n" in text)]
-    rules = text.decode("utf-8", "replace").split("\n")
-    wild = {rule[2:] for rule in rules if rule.startswith("*.")}
-    listed = set(rules)
-    likely = [
-        name for name in names
-        if name in listed or name in wild or name[name.find(".") + 1:] in wild or "xn--" in name
-    ]
-    return [name for name in likely if _matches(name, listed.__contains__)]
 
 
 def _matches(name: str, listed: "Callable[[str], bool]") -> bool:

@@ -116,29 +116,6 @@ def replace(new: "Iterable[Tuple[str, str]]", db: "Optional[Database]" = None, d
     return _merge(new, True, db, dry_run)
 
 
-def _merge(new: "Iterable[Tuple[str, str]]", alone: bool, db: "Optional[Database]", dry_run: bool) -> Change:
-    accepted, errors = check(new)
-    if errors:
-        raise errors[0]
-
-    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
-        if alone:
-            wanted = {rule.name for rule in accepted}
-            for name in [name for name in kinds if name not in wanted]:
-                change.removed.append(Rule(name, kinds.pop(name)))
-        for rule in accepted:
-            was = kinds.get(rule.name)
-            if was == rule.kind:
-                change.unchanged.append(rule)
-                continue
-            (change.added if was is None else change.changed).append(rule)
-            kinds[rule.name] = rule.kind
-        # What was refused under such a name is good now.
-        return [entry for entry in ignored if tidy(entry.name) not in kinds]
-
-    return _edit(edit, db, dry_run)
-
-
 def remove(names: "Iterable[str]", db: "Optional[Database]" = None, dry_run: bool = False) -> Change:
     """Remove the rules called `names` (iterable of str) in one write.
 
@@ -178,6 +155,29 @@ def enable(db: "Optional[Database]" = None, dry_run: bool = False) -> bool:
 def disable(db: "Optional[Database]" = None, dry_run: bool = False) -> bool:
     """Set the status to `disabled`; return True where it was not."""
     return _set_status(DISABLED, db, dry_run)
+
+
+def _merge(new: "Iterable[Tuple[str, str]]", alone: bool, db: "Optional[Database]", dry_run: bool) -> Change:
+    accepted, errors = check(new)
+    if errors:
+        raise errors[0]
+
+    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
+        if alone:
+            wanted = {rule.name for rule in accepted}
+            for name in [name for name in kinds if name not in wanted]:
+                change.removed.append(Rule(name, kinds.pop(name)))
+        for rule in accepted:
+            was = kinds.get(rule.name)
+            if was == rule.kind:
+                change.unchanged.append(rule)
+                continue
+            (change.added if was is None else change.changed).append(rule)
+            kinds[rule.name] = rule.kind
+        # What was refused under such a name is good now.
+        return [entry for entry in ignored if tidy(entry.name) not in kinds]
+
+    return _edit(edit, db, dry_run)
 
 
 def _edit(edit: "_Edit", db: "Optional[Database]", dry_run: bool) -> Change:

@@ -242,6 +242,14 @@ def parse_list(
     return RuleSet(kinds), ignored
 
 
+def format_list(rules: "Iterable[Tuple[str, str]]", ignored: "Iterable[Ignored]" = ()) -> str:
+    """Return the flat list (str) of `rules` (RuleSet or Rules), after the `ignored` entries as they stood."""
+    # The list ends with a rule where there is one: no value may end in a backslash.
+    entries = [f"{entry[0]},{entry[1]}" for entry in ignored]
+    entries += [name + "," + FLAG_OF_KIND[kind] for name, kind in rules]
+    return ",".join(entries)
+
+
 def _read_each(
     names: "List[str]", flags: "List[str]", ignored: "List[Ignored]",
 ) -> "Tuple[Dict[str, str], Dict[str, str]]":
@@ -268,11 +276,3 @@ def _read_each(
             written[name] = given
     ignored.extend(bad.values())
     return kinds, written
-
-
-def format_list(rules: "Iterable[Tuple[str, str]]", ignored: "Iterable[Ignored]" = ()) -> str:
-    """Return the flat list (str) of `rules` (RuleSet or Rules), after the `ignored` entries as they stood."""
-    # The list ends with a rule where there is one: no value may end in a backslash.
-    entries = [f"{entry[0]},{entry[1]}" for entry in ignored]
-    entries += [name + "," + FLAG_OF_KIND[kind] for name, kind in rules]
-    return ",".join(entries)
