@@ -10,8 +10,13 @@ PERL = CHECKOUT / "tests/perl"
 
 _HEAD = re.compile(
     rb"\{# jinja2[^\n{}]*\n"
-    rb"\$OUT = `/usr/lib/mxbackup/fragment (?P<path>[^\s`{}]+)`; "
-    rb"die \"[^\"\n{}$@]+\" if \$\?; my \$jinja2 = q\{\{ #\}\n"
+    rb"\$OUT = `/usr/lib/mxbackup/fragment (?P<path>[^\s`{}]+)`;\n"
+    rb"if \(\$\?\) \{\n"
+    rb"    open my \$last, '<', '/var/lib/mxbackup/lines/(?P<lines>[^\s'{}]+)' or die \"[^\"\n{}$@]+\";\n"
+    rb"    warn \"[^\"\n{}$@]+\";\n"
+    rb"    \$OUT = join '', <\$last>;\n"
+    rb"\}\n"
+    rb"my \$jinja2 = q\{\{ #\}\n"
 )
 _TAIL = b"{# }} #}"
 
@@ -24,10 +29,12 @@ def shape_faults(path, text):
     """
     head = _HEAD.match(text)
     if not head:
-        return ["its first two lines are not those of docs/fragments.md"]
+        return ["its first lines are not those of docs/fragments.md"]
     faults = []
     if os.fsdecode(head.group("path")) != path:
         faults.append(f"it asks for the fragment {os.fsdecode(head.group('path'))}, and is {path}")
+    if head.group("lines") != head.group("path"):
+        faults.append(f"where the helper fails it prints the lines of {os.fsdecode(head.group('lines'))}")
     if not text.endswith(_TAIL):
         faults.append(f"it does not end in {_TAIL.decode()} without a newline")
     body = text[head.end() : -len(_TAIL)]

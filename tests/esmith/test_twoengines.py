@@ -1,16 +1,27 @@
 """The fragment shape that both engines run: the same bytes from the real Text::Template and from ours."""
 
 import subprocess
+import sys
 
 import pytest
 from sandbox import ROOT
 from twoengines import perl, shape_faults
 
+sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
+
+from esmith import atomicfile, lastlines  # noqa: E402
+
 PATH = "out/file/20QandD"
-HEAD = (
-    '{# jinja2\n$OUT = `/usr/lib/mxbackup/fragment ' + PATH + '`; die "20QandD failed" if $?; '
-    'my $jinja2 = q{{ #}\n'
-)
+HEAD = """\
+{# jinja2
+$OUT = `/usr/lib/mxbackup/fragment out/file/20QandD`;
+if ($?) {
+    open my $last, '<', '/var/lib/mxbackup/lines/out/file/20QandD' or die "20QandD failed";
+    warn "20QandD gives its last lines";
+    $OUT = join '', <$last>;
+}
+my $jinja2 = q{{ #}
+"""
 TAIL = "{# }} #}"
 
 BODIES = {
@@ -89,6 +100,55 @@ def test_a_helper_that_is_not_there_makes_the_perl_expansion_fail(tree):
     assert tree.read("/out/file") == "kept\n"
 
 
+def test_a_helper_that_fails_gives_what_it_gave_last_with_a_warning(tree):
+    tree.write("/etc/e-smith/templates/" + PATH, HEAD + "{{ list.names }}\n" + TAIL)
+    tree.write("/etc/e-smith/templates/out/file/10core", "before\n")
+    assert perl(tree, "expand-template", "/out/file").stderr == ""
+    (tree / "/usr/lib/mxbackup").unlink()
+    tree.write("/usr/lib/mxbackup/fragment", "#!/bin/sh\necho torn; exit 1\n", 0o755)
+    for core in ("now", "later"):
+        tree.write("/etc/e-smith/templates/out/file/10core", core + "\n")
+        ran = perl(tree, "expand-template", "/out/file")
+        assert "WARNING in" in ran.stderr and "20QandD gives its last lines" in ran.stderr
+        assert tree.read("/out/file") == core + "\na.org,b.org\n"
+
+
+def test_a_helper_that_is_not_there_gives_what_it_gave_last(tree):
+    tree.write("/etc/e-smith/templates/" + PATH, HEAD + "x" + TAIL)
+    perl(tree, "expand-template", "/out/file")
+    text = (HEAD + "x" + TAIL).replace("/usr/lib/mxbackup/fragment", "/nosuch/fragment")
+    tree.write("/etc/e-smith/templates/" + PATH, text)
+    (tree / "/out/file").unlink()
+    assert "its last lines" in perl(tree, "expand-template", "/out/file").stderr
+    assert tree.read("/out/file") == "x"
+
+
+def test_what_a_fragment_gave_last_can_be_nothing(tree):
+    tree.write("/etc/e-smith/templates/" + PATH, HEAD + TAIL)
+    tree.write("/etc/e-smith/templates/out/file/10core", "core\n")
+    perl(tree, "expand-template", "/out/file")
+    assert tree.read("/var/lib/mxbackup/lines/" + PATH) == ""
+    tree.write("/etc/e-smith/templates/" + PATH, HEAD + "{{ use('nosuch') }}" + TAIL)
+    ran = perl(tree, "expand-template", "/out/file")
+    assert "its last lines" in ran.stderr and tree.read("/out/file") == "core\n"
+
+
+def test_what_cannot_be_kept_is_not_an_older_text(tree, monkeypatch):
+    monkeypatch.setenv("ESMITH_ROOT", str(tree.path))
+    kept = tree / "/var/lib/mxbackup/lines/a/b"
+    lastlines.keep("a/b", b"1")
+    assert kept.read_bytes() == b"1"
+
+    def full(*_arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(atomicfile, "replace", full)
+    lastlines.keep("a/b", b"1")
+    assert kept.read_bytes() == b"1"
+    lastlines.keep("a/b", b"2")
+    assert not kept.exists()
+
+
 def test_the_helper_alone(tree):
     def helper(*arguments):
         return subprocess.run(
@@ -112,9 +172,10 @@ def test_the_helper_alone(tree):
 @pytest.mark.parametrize(
     "text, fault",
     [
-        ("plain\n", "first two lines"),
-        ("{# jinja2 #}\nx\n", "first two lines"),
-        ((HEAD + TAIL).replace(' die "20QandD failed" if $?;', ""), "first two lines"),
+        ("plain\n", "first lines"),
+        ("{# jinja2 #}\nx\n", "first lines"),
+        ((HEAD + TAIL).replace(' or die "20QandD failed"', ""), "first lines"),
+        ((HEAD + TAIL).replace("lines/out/file/20QandD", "lines/out/file/30QandD"), "lines of out/file/30QandD"),
         (HEAD + "x\n" + TAIL + "\n", "without a newline"),
         (HEAD + "{{ x }\n" + TAIL, "not balanced"),
         (HEAD + "}{\n" + TAIL, "not balanced"),

@@ -68,26 +68,68 @@ def test_both_engines_give_the_same_bytes_and_what_the_perl_contrib_wrote(sme, m
                 assert entries(sme, path) == state["entries"][path]
 
 
-def test_under_the_perl_engine_a_helper_that_fails_fails_the_expansion_and_the_event(sme):
-    configure(sme, "smithnet.com,1")
-    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
-    before = sme.read(RCPTHOSTS)
-    assert entries(sme, RCPTHOSTS) == ["smithnet.com", ".smithnet.com"]
-    configure(sme, "smithnet.com,1,a.org,0")
-    (sme / "/usr/lib/mxbackup").unlink()
-    library = sme / "/usr/lib/mxbackup"
+def break_helper(sandbox):
+    """Leave the helper broken and the library good."""
+    (sandbox / "/usr/lib/mxbackup").unlink()
+    library = sandbox / "/usr/lib/mxbackup"
     library.mkdir()
     for name in ("esmith", "mxbackup"):
         (library / name).symlink_to(ROOT / "usr/lib/mxbackup" / name)
-    sme.write("/usr/lib/mxbackup/fragment", "#!/bin/sh\nexit 1\n", 0o755)
-    ran = perl(sme, "expand-template", RCPTHOSTS)
-    assert "20QandD" in ran.stderr and "helper failed" in ran.stderr
-    assert sme.read(RCPTHOSTS) == before
+    sandbox.write("/usr/lib/mxbackup/fragment", "#!/bin/sh\nexit 1\n", 0o755)
+
+
+def test_under_the_perl_engine_a_helper_that_fails_fails_the_event_after_a_change(sme):
+    configure(sme, "smithnet.com,1,b.org,0")
+    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
+    before = sme.read(RCPTHOSTS)
+    assert entries(sme, RCPTHOSTS) == ["smithnet.com", ".smithnet.com", "b.org"]
+    configure(sme, "smithnet.com,1")
+    break_helper(sme)
     log = Syslog(sme / "/dev/log")
     assert perl(sme, "signal-event", "mxbackup-update").returncode == 1
     log.close()
     old = [message for message in log.messages if b"as old as they were" in message]
     assert len(old) == 1 and RCPTHOSTS.encode() in old[0] and SMTPD.encode() in old[0]
+    # Nothing is kept that would bring b.org back.
+    ran = perl(sme, "expand-template", RCPTHOSTS)
+    assert "20QandD" in ran.stderr and "helper failed" in ran.stderr and sme.read(RCPTHOSTS) == before
+
+
+def test_with_our_library_gone_the_hosts_own_new_domain_gets_into_the_file(sme):
+    core = f"/etc/e-smith/templates{RCPTHOSTS}/10core"
+    sme.write(core, "doecom.net\n")
+    (sme / "/etc/e-smith/events/domain-create/templates2expand/var/qmail/control").mkdir(parents=True)
+    sme.write(f"/etc/e-smith/events/domain-create/templates2expand{RCPTHOSTS}", "")
+    configure(sme, "smithnet.com,1")
+    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
+    (sme / "/usr/lib/mxbackup").unlink()
+    (sme / "/usr/lib/mxbackup").mkdir()
+    sme.write("/usr/lib/mxbackup/fragment", (ROOT / "usr/lib/mxbackup/fragment").read_text(), 0o755)
+    sme.write(core, "doecom.net\nnew.doecom.net\n")
+    ran = perl(sme, "signal-event", "domain-create")
+    assert entries(sme, RCPTHOSTS) == ["doecom.net", "new.doecom.net", "smithnet.com", ".smithnet.com"]
+    assert "WARNING in" in ran.stderr and "20QandD: the helper failed; these are the lines" in ran.stderr
+
+
+@pytest.mark.parametrize("change", [("disable", "--no-update"), ("remove", "smithnet.com", "--no-update")])
+def test_no_last_lines_are_left_once_a_rule_is_off(sme, change):
+    configure(sme, "smithnet.com,1")
+    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
+    kept = sme / "/var/lib/mxbackup/lines" / RCPTHOSTS[1:] / "20QandD"
+    assert ".smithnet.com" in kept.read_text()
+    assert sme.run("mxbackup", *change, "--dry-run").returncode == 0 and kept.exists()
+    assert sme.run("mxbackup", *change).returncode == 0
+    assert not kept.exists()
+
+
+def test_last_lines_that_are_the_rules_outlive_an_event_without_jinja2(sme):
+    configure(sme, "smithnet.com,1")
+    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
+    break_helper(sme)
+    assert perl(sme, "signal-event", "mxbackup-update").returncode == 0
+    sme.write(f"/etc/e-smith/templates{RCPTHOSTS}/10core", "doecom.net\n")
+    perl(sme, "expand-template", RCPTHOSTS)
+    assert entries(sme, RCPTHOSTS) == ["doecom.net", "smithnet.com", ".smithnet.com"]
 
 
 def test_the_event_under_the_perl_engine_writes_what_this_host_has(sme):

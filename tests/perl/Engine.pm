@@ -14,6 +14,7 @@ use Text::Template;
 
 our $ROOT = $ENV{ESMITH_ROOT} || '';
 my $HELPER = '/usr/lib/mxbackup/fragment';
+my $LINES = '/var/lib/mxbackup/lines';
 my $CHECKOUT = dirname(dirname(dirname(Cwd::realpath(__FILE__))));
 my $packages = 0;
 
@@ -68,6 +69,7 @@ sub text {
     if ($ROOT) {
         my $helper = -e "$ROOT$HELPER" ? "$ROOT$HELPER" : "$CHECKOUT/root$HELPER";
         $text =~ s/\Q$HELPER\E/$helper/g;
+        $text =~ s/\Q$LINES\E/$ROOT$LINES/g;
     }
     return $text;
 }
@@ -85,6 +87,7 @@ sub expand {
     my ($content, $errors) = ('', 0);
     for my $file (@files) {
         next unless -s $file;
+        local $SIG{__WARN__} = sub { print STDERR "WARNING in $file: $_[0]" };
         my $template = Text::Template->new(TYPE => 'STRING', SOURCE => text($file));
         my $result = $template && $template->fill_in(
             PACKAGE => $package,

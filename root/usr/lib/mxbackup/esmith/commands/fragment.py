@@ -17,13 +17,14 @@ def main(argv: "Sequence[str]") -> int:
     if len(argv) != 2:
         print(f"usage: {argv[0]} TEMPLATE/FRAGMENT", file=sys.stderr)
         return 2
-    from esmith import fragments
+    from esmith import fragments, lastlines
 
     try:
         path = _find(argv[1])
         if not fragments.read(path).startswith(fragments.MARK):
             raise TemplateError(f"{path}: it is no Jinja2 fragment")
         text = fragments.render(path, fragments.Names())
+        lastlines.keep(argv[1], text)
         out(text)
     except EsmithError as error:
         print(f"ERROR: {error}", file=sys.stderr)

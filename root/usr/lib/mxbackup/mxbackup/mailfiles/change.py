@@ -44,6 +44,11 @@ def carry_out(
     wrong, as outputs.update(); None where the files follow later. Raises what `edit` raises, with nothing changed.
     """
     outcome = Outcome(edit(Database() if db is None else db))
+    # Before the files: the lines of a rule that has gone must not come back.
+    if outcome.done and not isinstance(db, Preview):
+        from esmith import lastlines
+
+        lastlines.drop()
     if outcome.done and signal:
         outcome.failure = signal()
         if outcome.failure:

@@ -42,6 +42,11 @@ def expand(say: "Say") -> bool:
         return False
     _report(configuration, say)
     files = [file for _, file in mailservers.applying()]
+    if not engine.is_ours():
+        from esmith import lastlines
+
+        for file in files:
+            lastlines.drop(file.path, part.text(file.name).encode())
     with _updates(say) as updates:
         for file in files:
             if engine.is_ours() and not _is_known(file.path):

@@ -2,6 +2,7 @@
 
 import os
 
+from esmith import lastlines
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
@@ -11,6 +12,7 @@ from mxbackup.mailfiles import expansion, part
 def main() -> int:
     """Take every entry of ours out of every mail file; return 0, or 1 where one may still be in a file."""
     os.environ["MXBACKUP_WITHHOLD"] = "1"
+    lastlines.drop()
     if not os.path.exists(rooted(engine.COMMANDS + "expand-template")):
         # The engine went first, by force, and with it what gives the host's own lines.
         clean = _are_clean()
