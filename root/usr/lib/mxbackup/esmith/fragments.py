@@ -9,8 +9,8 @@ is refused where the fragment reads it, for printed it would become a second lin
 itself.
 """
 
+import _signal  # without its enumerations, whose import takes longer than an expansion
 import os
-import signal
 
 from esmith import compiled
 from esmith.errors import EsmithError, TemplateError
@@ -269,20 +269,20 @@ class _Clock:
         self._seconds = time_limit()
         self._handler: Union[Callable[[int, Optional[FrameType]], Any], int, None]
         try:
-            self._handler = signal.signal(signal.SIGALRM, self._up)
+            self._handler = _signal.signal(_signal.SIGALRM, self._up)
         except ValueError:
             # Another thread than the main one can set no handler, and then there is no limit.
             self._handler = None
         else:
             # Again and again, for a fragment's code may have swallowed the first.
-            self._timer = signal.setitimer(signal.ITIMER_REAL, self._seconds, 1)
+            self._timer = _signal.setitimer(_signal.ITIMER_REAL, self._seconds, 1)
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._handler is not None:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, self._handler)
-            signal.setitimer(signal.ITIMER_REAL, *self._timer)
+            _signal.setitimer(_signal.ITIMER_REAL, 0)
+            _signal.signal(_signal.SIGALRM, self._handler)
+            _signal.setitimer(_signal.ITIMER_REAL, *self._timer)
 
     def _up(self, number: int, frame: object) -> "NoReturn":
         raise _TimeUp(f"it takes longer than {self._seconds:g} seconds, and was stopped")

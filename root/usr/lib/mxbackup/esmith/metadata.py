@@ -1,7 +1,6 @@
 """What templates.metadata says of a template: where it lies, where it goes, whose it is, its mode."""
 
 import os
-import re
 
 from esmith.errors import TemplateError
 from esmith.paths import rooted
@@ -34,9 +33,6 @@ PERL_ONLY = frozenset(
     )
 )
 
-_NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)\Z")
-_SINGLE = re.compile(r"'((?:[^'\\]|\\.)*)'\Z", re.S)
-_DOUBLE = re.compile(r'"((?:[^"\\$@]|\\.)*)"\Z', re.S)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "$": "$", "@": "@", "/": "/", "'": "'"}
 
 
@@ -96,14 +92,24 @@ def read(path: str) -> Metadata:
 def _literal(text: str) -> "Value":
     """Return the int or str that the Perl literal `text` stands for; ValueError where it is none."""
     text = text.strip().rstrip(";").rstrip()
-    if _NUMBER.match(text):
+    quote, inner = text[:1], text[1:-1]
+    # Most are plain text in quotes: re takes longer to import than all the rest here.
+    if quote in ("'", '"') and text[-1:] == quote and len(text) > 1 and not {quote, "\\", "$", "@"} & set(inner):
+        return inner
+    return _any_literal(text)
+
+
+def _any_literal(text: str) -> "Value":
+    import re
+
+    if re.match(r"(?:0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)\Z", text):
         if text[:2] in ("0x", "0X", "0b", "0B"):
             return int(text, 0)
         return int(text, 8 if text[0] == "0" else 10)
-    single = _SINGLE.match(text)
+    single = re.match(r"'((?:[^'\\]|\\.)*)'\Z", text, re.S)
     if single:
         return re.sub(r"\\([\\'])", r"\1", single.group(1))
-    double = _DOUBLE.match(text)
+    double = re.match(r'"((?:[^"\\$@]|\\.)*)"\Z', text, re.S)
     if double:
 
         def unescape(found: "Match[str]") -> str:
@@ -147,7 +153,7 @@ def _absolute(value: "Value") -> str:
 def _perms(value: "Value") -> int:
     # The Perl engine reads a text that starts with 0 as octal, too.
     if isinstance(value, str):
-        if not re.match(r"[0-7]+\Z", value):
+        if not value or set(value) - set("01234567"):
             raise ValueError("it is no mode like 0644")
         value = int(value, 8 if value[0] == "0" else 10)
     if not 0 <= value <= 0o7777:
@@ -156,7 +162,8 @@ def _perms(value: "Value") -> int:
 
 
 def _fragment_name(value: "Value") -> str:
-    if not isinstance(value, str) or not re.match(r"[\w.-]+\Z", value) or value in (".", ".."):
+    plain = isinstance(value, str) and all(letter.isalnum() or letter in "_.-" for letter in value)
+    if not plain or not isinstance(value, str) or value in ("", ".", ".."):
         raise ValueError("it is no name of a fragment")
     return value
 

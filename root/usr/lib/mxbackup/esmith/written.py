@@ -90,6 +90,10 @@ class Written:
 
 
 def _digest(data: bytes) -> str:
-    from hashlib import sha256
+    # The interpreter's own: hashlib loads OpenSSL, which takes longer than a whole expansion.
+    try:
+        from _sha256 import sha256
+    except ImportError:
+        from hashlib import sha256
 
     return sha256(data).hexdigest()
