@@ -4,7 +4,7 @@ import os
 
 from mxbackup import mailservers
 from mxbackup.mailservers.shape import Wanted
-from mxbackup.rules import record
+from mxbackup.rules import extras, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 def wanted(server: "MailServer", db: "Optional[Database]" = None) -> Wanted:
     """Return what `server` is to do by the configuration Database `db` (the host's where None).
 
-    Raises DatabaseError.
+    Raises DatabaseError, and ExtrasError where the extras of a rule in force are not to be understood.
     """
     if db is None:
         db = record.open_configuration(readonly=True)
-    return Wanted(in_force(record.load(db)), smart_host(server, db))
+    return as_if(server, in_force(record.load(db)), db)
 
 
 def as_if(server: "MailServer", kinds: "Dict[str, str]", db: "Database") -> Wanted:
     """Return the same with the rules `kinds` (dict name -> kind) in force, whatever the record says."""
-    return Wanted(kinds, smart_host(server, db))
+    # With no rule in force nothing is asked that could stop a withdrawal.
+    next_hops = extras.values("next_hop", kinds, extras.load(db)) if kinds else {}
+    return Wanted(kinds, smart_host(server, db), next_hops)
 
 
 def smart_host(server: "MailServer", db: "Database") -> str:

@@ -31,14 +31,16 @@ class Wanted:
     """What a mail server is to do, as far as it gets to see.
 
     `in_force`: dict name -> HOST or DOMAIN in output order; empty where the rules are off or withheld.
-    `smart_host`: str as this server sees it, "" where mail goes out by DNS.
+    `smart_host`: str as this server sees it, "" where mail goes out by DNS. `next_hops`: dict name -> next hop as
+    rules.nexthop.parse() returns it, of those rules in force that have one: their mail goes there, not by DNS.
     """
 
-    __slots__ = ("in_force", "smart_host")
+    __slots__ = ("in_force", "smart_host", "next_hops")
 
-    def __init__(self, in_force: "Kinds", smart_host: str = "") -> None:
+    def __init__(self, in_force: "Kinds", smart_host: str = "", next_hops: "Optional[Dict[str, str]]" = None) -> None:
         self.in_force = in_force
         self.smart_host = smart_host
+        self.next_hops = next_hops or {}
 
 
 class MailFile:
