@@ -12,9 +12,12 @@ from esmith.paths import rooted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from hashlib import _Hash as Hash
+    from typing import Callable, List, Optional
 
 FOLDER = "/var/lib/e-smith-python/written"
+# For so many octets OpenSSL's SHA-256 is the faster one, its loading included.
+_MUCH = 1 << 17
 
 
 class Written:
@@ -90,10 +93,19 @@ class Written:
 
 
 def _digest(data: bytes) -> str:
-    # The interpreter's own: hashlib loads OpenSSL, which takes longer than a whole expansion.
-    try:
-        from _sha256 import sha256
-    except ImportError:
-        from hashlib import sha256
+    return _algorithm(len(data))(data).hexdigest()
 
-    return sha256(data).hexdigest()
+
+def _algorithm(octets: int) -> "Callable[[bytes], Hash]":
+    """Return what makes a SHA-256 of so many octets soonest, its import included."""
+    if octets < _MUCH:
+        # hashlib loads OpenSSL, which takes longer than a whole expansion.
+        try:
+            from _sha256 import sha256
+
+            return sha256
+        except ImportError:
+            pass
+    from hashlib import sha256
+
+    return sha256

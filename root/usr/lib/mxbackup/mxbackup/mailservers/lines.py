@@ -6,19 +6,27 @@ from mxbackup.rules.rule import DOMAIN, HOST, TOO_WIDE, RuleError, parse_name, p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import AbstractSet, Dict
 
     from mxbackup.mailservers.shape import Kinds, Lines
 
 
-def text(kinds: "Kinds", host: str, domain: str) -> str:
+def text(
+    kinds: "Kinds", host: str, domain: str, elsewhere: "AbstractSet[str]" = frozenset(), rest: str = ""
+) -> str:
     """Return the lines of the rules `kinds` (dict name -> kind).
 
-    `host`, `domain`: what a rule of that kind gives, a newline after each line, `%` standing for its name.
+    `host`, `domain`: what a rule of that kind gives, a newline after each line, `%` standing for its name. Of a
+    DOMAIN that stands `elsewhere` too, only the `rest` is given; of such a HOST nothing.
     """
-    # One text: many small lists take longer.
     forms = {HOST: host, DOMAIN: domain}
-    return "".join([forms[kind].replace("%", name) for name, kind in kinds.items()])
+    # One text: many small lists take longer.
+    if not elsewhere:
+        return "".join([forms[kind].replace("%", name) for name, kind in kinds.items()])
+    rests = {HOST: "", DOMAIN: rest}
+    return "".join([
+        (rests if name in elsewhere else forms)[kind].replace("%", name) for name, kind in kinds.items()
+    ])
 
 
 def name(number: int, text: str) -> str:

@@ -30,15 +30,7 @@ read_names = lines.rules_of_names
 
 def names(wanted: "Wanted") -> str:
     """Return the entries of `rcpthosts`: a name, and `.name` for what is below it."""
-    elsewhere = qmail_lists.compiled_names(wanted.in_force)
-    if not elsewhere:
-        return lines.text(wanted.in_force, *NAMES)
-    return "".join(
-        [
-            lines.text({name: kind}, *(("", ".%\n") if name in elsewhere else NAMES))
-            for name, kind in wanted.in_force.items()
-        ]
-    )
+    return lines.text(wanted.in_force, *NAMES, qmail_lists.compiled_names(wanted.in_force), ".%\n")
 
 
 def routes(wanted: "Wanted") -> str:
