@@ -16,6 +16,8 @@ import socket
 import subprocess
 import sys
 
+import needs
+
 PROGRAM = "/usr/sbin/mailfront"
 PLUGINS = ("relayclient", "qmail-validate", "add-received")
 
@@ -50,6 +52,7 @@ def start(control, address="127.0.0.1", port=0, name="sme.doecom.net", remote=No
     command += ["--remote", remote] if remote else []
     command += ["--relay"] if relay else []
     command += ["--queue", str(queue)] if queue else []
+    needs.require("mailfront")
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     host, _, port = process.stdout.readline().rstrip("\n").rpartition(" ")
     if not host:

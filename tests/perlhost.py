@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import needs
 from twoengines import PERL
 
 CORE = "10own-domains", "10smart-host"
@@ -10,6 +11,7 @@ CORE = "10own-domains", "10smart-host"
 
 def make(sandbox):
     """Give `sandbox` (planted) the Perl engine as its own; returns it."""
+    needs.require("text-template")
     for folder, _, names in os.walk(sandbox / "/etc/e-smith/templates"):
         for name in set(names) & set(CORE):
             os.unlink(os.path.join(folder, name))

@@ -7,7 +7,6 @@
 strangers is what counts here, so mynetworks is empty unless the settings say otherwise. It takes root's rights.
 """
 
-import os
 import pathlib
 import shutil
 import socket
@@ -16,6 +15,7 @@ import tempfile
 from contextlib import contextmanager
 
 PROGRAM = "/usr/sbin/postfix"
+NEEDS = "root", "postfix"
 
 # Debian's services; nothing is in a chroot but what the test puts there.
 MASTER = """\
@@ -62,13 +62,6 @@ mynetworks =
 alias_maps =
 smtpd_peername_lookup = no
 """
-
-
-def unavailable():
-    """Return why no Postfix can be run here, "" where one can."""
-    if os.geteuid() != 0:
-        return "Postfix takes root's rights"
-    return "" if os.access(PROGRAM, os.X_OK) else f"{PROGRAM} is missing"
 
 
 class Postfix:

@@ -39,7 +39,7 @@ def demo(folder, **options):
     return done.stdout.splitlines()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a throwaway root takes root's rights")
+@pytest.mark.needs("root", "mounts", "rpm", "mailfront", "networks", "nsd", "iproute")
 def test_root_sees_the_packages_installed_and_the_dialogues(clone):
     lines = demo(clone)
     assert len(lines) < 100
@@ -48,7 +48,7 @@ def test_root_sees_the_packages_installed_and_the_dialogues(clone):
     assert lines[-1].startswith("Shown: the packages install;") and "Left out" not in lines[-1]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root's rights")
+@pytest.mark.needs("root")
 def test_an_ordinary_user_sees_the_same_steps_in_a_sandbox(clone):
     for parent, _folders, names in os.walk(clone):
         for name in [parent, *(os.path.join(parent, name) for name in names)]:

@@ -1,17 +1,13 @@
 """What the README shows is what happens."""
 
-import os
 
 import pytest
 from sandbox import CHECKOUT
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a throwaway root takes root's rights")
+@pytest.mark.needs("mounts", "rpm", "networks", "iproute", "nsd", "mailfront")
 def test_each_session_of_the_readme_gives_the_output_that_it_shows(tmp_path):
     import readme
-    import world
-    if world.possible():
-        pytest.skip(world.possible())
     readme.packages(tmp_path)
     typed = list(readme.sessions((CHECKOUT / "README.md").read_text()))
     assert len(typed) >= 15

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import tempfile
 
-from sandbox import Tree
+import needs
+from sandbox import CHECKOUT, Tree
 
 # Run as process 1 of new mount and process namespaces. It ends when its standard input does, so
 # also when whoever made it is killed; the kernel then ends what still runs inside and drops the mounts.
@@ -38,19 +39,8 @@ _ENVIRONMENT = {
     "TERM": "dumb",
 }
 
-# What Debian calls the packages that ours require: RPM name, Debian package.
-_DEBIAN = {
-    "coreutils": "coreutils",
-    "findutils": "findutils",
-    "grep": "grep",
-    "sed": "sed",
-    "python3": "python3",
-    "python3-jinja2": "python3-jinja2",
-    "python3-dns": "python3-dnspython",
-    "python3-bottle": "python3-bottle",
-    "python3-idna": "python3-idna",
-    "publicsuffix-list": "publicsuffix",
-}
+# What every Linux has, under the same name everywhere.
+_EVERYWHERE = "coreutils", "findutils", "grep", "sed"
 
 
 class Unavailable(Exception):
@@ -67,14 +57,12 @@ class ThrowawayRoot(Tree):
     """
 
     def __init__(self, size="1g"):
-        if os.geteuid() != 0:
-            raise Unavailable("a throwaway root takes root's rights (mount, chroot)")
-        for program in ("unshare", "nsenter", "chroot", "mount"):
-            if shutil.which(program, path=_ENVIRONMENT["PATH"]) is None:
-                raise Unavailable(f"a throwaway root takes the program {program}")
+        lacking = needs.lacking("root", "mounts")
+        if lacking:
+            raise Unavailable(f"a throwaway root takes what is not here: {lacking}")
         self._base = tempfile.mkdtemp(prefix="throwaway-root-")
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
+            [str(CHECKOUT / "packaging/apart"), "--pid", "--fork", "--kill-child",
              "/bin/sh", "-c", _HOLDER, "holder", self._base, size],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
             env=_ENVIRONMENT,
@@ -83,6 +71,7 @@ class ThrowawayRoot(Tree):
             reason = self._holder.communicate()[1].decode(errors="replace").strip()
             os.rmdir(self._base)
             raise Unavailable(f"no throwaway root here: {reason or 'unshare gave up'}")
+        # unshare(1), which apart has become; its child is the first process inside.
         children = pathlib.Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
         self.pid = int(children.read_text())
 
@@ -194,7 +183,9 @@ def distribution_package(folder):
     It holds no file. It provides the RPM names of those Debian packages that are installed here.
     """
     provides = ["/bin/sh", "/usr/bin/python3", "/usr/bin/perl"]
-    for name, debian in _DEBIAN.items():
+    packages = {name: name for name in _EVERYWHERE}
+    packages.update((need.dnf, need.apt) for need in needs.table().values() if need.stage == "run")
+    for name, debian in packages.items():
         found = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", debian],
                                capture_output=True, text=True, check=False).stdout.split()
         if found[:1] == ["installed"]:

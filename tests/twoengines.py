@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 
+import needs
 from sandbox import CHECKOUT
 
 PERL = CHECKOUT / "tests/perl"
@@ -52,6 +53,7 @@ def shape_faults(path, text):
 
 def perl(sandbox, command, *arguments, **environment):
     """Run the stand-in Perl engine's `command` (expand-template, signal-event) in the sandbox."""
+    needs.require("text-template")
     return subprocess.run(
         [str(PERL / command), *arguments],
         capture_output=True,

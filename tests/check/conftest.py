@@ -1,8 +1,9 @@
 import mailfront
+import needs
 import pytest
 from qpsmtpd import qpsmtpd
 from sandbox import Sandbox
-from world import possible, serving
+from world import NEEDS, serving
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +36,6 @@ def sme_qpsmtpd(sme):
 @pytest.fixture(scope="session")
 def world(sme, tmp_path_factory):
     """The how-to's Internet, with nsd, the backup MX and the primary in it."""
-    trouble = possible()
-    if trouble:
-        pytest.skip(trouble)
+    needs.require(*NEEDS)
     with serving(tmp_path_factory.mktemp("world"), sme / "/var/qmail/control") as world:
         yield world

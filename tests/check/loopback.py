@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import mailfront
+import needs
 from world import wait_for, write_zones
 
 RECORDS = "@ MX 0 mail\n@ MX 5 sme.doecom.net.\nmail A 192.168.0.1\n"
@@ -13,6 +14,7 @@ RECORDS = "@ MX 0 mail\n@ MX 5 sme.doecom.net.\nmail A 192.168.0.1\n"
 @contextlib.contextmanager
 def name_server(folder, zones):
     """Run nsd on `zones` ({name: records}); gives ADDRESS:PORT."""
+    needs.require("nsd")
     # Another process may take the port in between, for TCP or for UDP: then another is tried.
     for _ in range(5):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

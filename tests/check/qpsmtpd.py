@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import time
 
+import needs
+
 PROGRAM = "/usr/bin/qpsmtpd-forkserver"
 
 
@@ -19,6 +21,7 @@ def qpsmtpd(rcpthosts, plugins=("rcpt_ok",), files=(), **config):
 
     `config` has more files of its configuration, {name: text}; `files` are paths of more to be copied.
     """
+    needs.require("qpsmtpd", "root")
     # It runs as nobody, who gets through to no folder of pytest's.
     with tempfile.TemporaryDirectory(prefix="qpsmtpd-") as folder:
         folder = pathlib.Path(folder)

@@ -8,15 +8,15 @@
 
 import contextlib
 import os
-import pathlib
-import shutil
 import subprocess
 import time
 
 import mailfront
+from sandbox import CHECKOUT
 
+NEEDS = "root", "networks", "iproute", "nsd", "mailfront"
 SERVER, PRIMARY, DNS, FRIEND = "111.112.113.114", "100.99.98.97", "1.2.3.4", "200.200.200.200"
-LIBRARY = pathlib.Path(__file__).resolve().parents[2] / "root/usr/lib/mxbackup"
+LIBRARY = CHECKOUT / "root/usr/lib/mxbackup"
 PYTHON = "/usr/bin/python3"
 
 # Every zone has this head and `ns` at DNS; MX records name mail.doecom.net where they are as they should be.
@@ -99,7 +99,7 @@ class World:
 
     def _namespace(self, resolv):
         ready = "mount --bind \"$0\" /etc/resolv.conf && echo ready && exec sleep 3600"
-        process = subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", ready, str(resolv)],
+        process = subprocess.Popen([str(CHECKOUT / "packaging/apart"), "--net", "sh", "-c", ready, str(resolv)],
                                    stdout=subprocess.PIPE, text=True)
         self._processes.append(process)
         assert process.stdout.readline() == "ready\n"
@@ -146,14 +146,3 @@ def wait_for(condition, seconds=30):
     while not condition():
         assert time.monotonic() < end, "it did not start in time"
         time.sleep(0.05)
-
-
-def possible():
-    """Tell why the namespaces cannot be made here, or ""."""
-    missing = [program for program in ("ip", "unshare", "nsenter", "nsd", "mailfront")
-               if not shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
-    if missing:
-        return "not installed: " + ", ".join(missing)
-    tried = subprocess.run(["unshare", "--net", "--mount", "ip", "link", "add", "probe0", "type", "veth"],
-                           stderr=subprocess.PIPE, text=True)
-    return tried.stderr.strip()

@@ -6,8 +6,9 @@ import shutil
 import subprocess
 import tempfile
 
+import needs
 import pytest
-from sandbox import ROOT, Sandbox, Syslog
+from sandbox import CHECKOUT, ROOT, Sandbox, Syslog
 
 BEFORE = "mxbackup=service|name|a.org,1|status|enabled\nother=thing\n"
 PLACE = "/home/e-smith/db/configuration"
@@ -180,7 +181,7 @@ def test_the_mode_is_that_of_the_perl_engine_or_stricter(host, before, after):
     assert (host / PLACE).stat().st_mode & 0o7777 == after
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away, which takes root")
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("groups, owner", [
     ("root:x:0:\nadmin:x:4321:\n", (0, 4321)), ("root:x:0:\n", (4, 5)), ("admin:x:\n", (4, 5)),
     ("admin", (4, 5)),
@@ -221,8 +222,7 @@ def test_no_database_there(sandbox, place, command):
 @pytest.fixture
 def ordinary():
     """A sandbox with a copy of the engine that an ordinary user can reach, and that user's number."""
-    if os.geteuid() != 0:
-        pytest.skip("becomes another user, which takes root")
+    needs.require("root")
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         for part in "sbin", "usr":
@@ -267,6 +267,7 @@ def test_a_user_may_write_where_the_folder_lets_him(ordinary):
     assert os.listdir(host / "/home/e-smith/db") == ["configuration"]
 
 
+@pytest.mark.needs("mounts")
 def test_a_full_disk_leaves_the_old_file(host):
     script = """
         mount -t tmpfs -o size=64k tmpfs "$1" && cp "$1.before" "$1/configuration" || exit 99
@@ -278,15 +279,14 @@ def test_a_full_disk_leaves_the_old_file(host):
     folder.mkdir()
     (host / "/home/e-smith/full.before").write_text(BEFORE)
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", str(folder), str(ROOT / "sbin/e-smith/db")],
+        [str(CHECKOUT / "packaging/apart"), "sh", "-c", script, "sh", str(folder), str(ROOT / "sbin/e-smith/db")],
         env=host.environment, capture_output=True, text=True,
     )
-    if "status" not in done.stdout:
-        pytest.skip(f"no mount to be had here: {done.stderr.strip()}")
     assert done.stdout.split("\n") == ["status 1", "configuration", "same", "status 0", ""]
     assert done.stderr.endswith(" cannot be written: No space left on device; make room on its disk\n")
 
 
+@pytest.mark.needs("bash")
 def test_a_reader_that_goes_away(host):
     host.write(PLACE, "".join(f"key{n}=t|p|{'x' * 100}\n" for n in range(5000)))
     for command in "show", "keys", "print":

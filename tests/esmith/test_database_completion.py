@@ -1,12 +1,11 @@
 """What bash offers after db and config."""
 
-import shutil
 import subprocess
 
 import pytest
 from sandbox import ROOT
 
-pytestmark = pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash here")
+pytestmark = pytest.mark.needs("bash")
 SCRIPT = """
 source "$1"; shift
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))

@@ -1,7 +1,6 @@
 """Several writers at once, killed writers, and a writer that locks as the Perl engine does."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -146,7 +145,7 @@ for my $number (1 .. $count) {
 """
 
 
-@pytest.mark.skipif(not shutil.which("perl"), reason="there is no perl here")
+@pytest.mark.needs("perl")
 def test_beside_a_perl_writer_no_change_is_lost(sandbox, folder):
     Database().set("shared", "t", {"count": "0"})
     rival = subprocess.Popen(["perl", "-e", RIVAL, folder / "configuration", "perl", "400"])

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sandbox import ROOT
@@ -17,6 +18,7 @@ LINES = st.lists(
 
 
 def patched(old, difference, folder):
+    needs.require("patch")
     (folder / "file").write_text(old)
     result = subprocess.run(
         ["patch", "-s", "-N", "-p0", "file"], input=difference, cwd=folder, text=True, capture_output=True

@@ -202,6 +202,7 @@ def test_failed_templates_stay_as_they_were_and_are_named(host):
     assert "not expanded, and as old as they were: " in result.stderr
 
 
+@pytest.mark.needs("tracing")
 def test_an_event_starts_one_interpreter(host):
     for number in range(4):
         template(host, f"f{number}", "{# jinja2 #}\n{{ SystemName }}\n")

@@ -54,6 +54,7 @@ def test_each_fragment_has_the_shape_of_both_engines():
         assert shape_faults(place, (ROOT / "etc/e-smith/templates" / place).read_bytes()) == []
 
 
+@pytest.mark.needs("text-template")
 def test_both_engines_give_the_same_bytes_and_what_the_perl_contrib_wrote(sme, monkeypatch):
     monkeypatch.setenv("ESMITH_ROOT", str(sme.path))
     for state in STATES:

@@ -4,7 +4,7 @@ import postfix
 import pytest
 from smtp import rcpt_answers
 
-pytestmark = pytest.mark.skipif(bool(postfix.unavailable()), reason=postfix.unavailable())
+pytestmark = pytest.mark.needs(*postfix.NEEDS)
 
 
 def test_a_postfix_of_its_own_serves_in_its_place_and_refuses_strangers():

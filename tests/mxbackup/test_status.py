@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 
+import needs
 import pytest
 from sandbox import CHECKOUT, ROOT
 from twoengines import PERL
@@ -266,6 +267,7 @@ def test_an_export_replaces_a_file_whole_or_not_at_all(live, tmp_path):
 @pytest.fixture
 def perl_host(host):
     """An SME server: the stand-in Perl engine, and a core fragment in Perl on each side of ours."""
+    needs.require("text-template")
     subprocess.run([CHECKOUT / "createlinks", "--root", host.path], check=True)
     for name in "expand-template", "signal-event":
         host.write(f"/sbin/e-smith/{name}", f'#!/bin/sh\nexec {PERL / name} "$@"\n', 0o755)

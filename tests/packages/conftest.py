@@ -4,9 +4,10 @@ import shutil
 import subprocess
 
 import hosts
+import needs
 import pytest
 from sandbox import CHECKOUT, Syslog
-from throwaway_root import ThrowawayRoot, Unavailable, distribution_package
+from throwaway_root import ThrowawayRoot, distribution_package
 
 
 def once(tmp_path_factory, name, make):
@@ -41,8 +42,7 @@ class Built:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The packages of this checkout, its uncommitted changes included."""
-    if shutil.which("rpmbuild") is None:
-        pytest.skip("building the packages takes rpmbuild")
+    needs.require("rpm")
     return Built(once(tmp_path_factory, "built", lambda folder: subprocess.run(
         [str(CHECKOUT / "packaging/build-rpms"), "--worktree", str(folder)], check=True)))
 
@@ -50,6 +50,7 @@ def built(tmp_path_factory):
 @pytest.fixture(scope="session")
 def around(tmp_path_factory):
     """The packages of others (a folder): what Debian provides, a Perl engine, the Perl contribs."""
+    needs.require("rpm")
     def make(folder):
         distribution_package(folder)
         hosts.build_perl_engine(folder)
@@ -69,14 +70,16 @@ def newer(tmp_path_factory):
     return Built(once(tmp_path_factory, "newer", make))
 
 
+@pytest.fixture(scope="session")
+def throwaway():
+    """What a throwaway root takes is here."""
+    needs.require("root", "mounts")
+
+
 @pytest.fixture
-def root(around):
+def root(throwaway, around):
     """A throwaway root in which rpm knows what Debian has, with a syslog socket (root.syslog)."""
-    try:
-        root = ThrowawayRoot()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    with root:
+    with ThrowawayRoot() as root:
         root.syslog = Syslog(root / "dev/log")
         root.rpm("-U", around / "debian-provides-1-1.noarch.rpm")
         try:
@@ -94,5 +97,6 @@ def python_host(root):
 @pytest.fixture
 def perl_host(root, around):
     """A host with a Perl-like e-smith-lib and its core fragments."""
+    needs.require("text-template")
     root.rpm("-U", around / "e-smith-lib-11.0.0-1.noarch.rpm")
     return hosts.Host(root, perl=True)

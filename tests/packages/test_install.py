@@ -1,5 +1,6 @@
 """The packages on whole hosts, with the real rpm and its dependency solving, in a throwaway root."""
 
+import needs
 import pytest
 from hosts import CONFIGURATION, ENTRIES, GOODRCPTTO, RCPTHOSTS, RULES, SMTPROUTES, spec_file
 from throwaway_root import build_package
@@ -377,6 +378,7 @@ def test_a_foreign_package_that_owns_an_old_name_keeps_it(perl_host, built, tmp_
 
 def second_list(root):
     """The names in morercpthosts.cdb, as tinycdb reads them; none where it is not there."""
+    needs.require("tinycdb")
     listed = root.run(["cdb", "-d", "-m", "/var/qmail/control/morercpthosts.cdb"]).stdout
     return {line.split()[0] for line in listed.splitlines()}
 

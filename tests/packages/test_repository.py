@@ -5,12 +5,14 @@ import shutil
 import subprocess
 import zlib
 
+import needs
 import pytest
 from sandbox import CHECKOUT
 
 
 def make_repository(built, folder):
     """A repository of the packages `built`, in `folder` (which must not exist)."""
+    needs.require("createrepo")
     folder.mkdir()
     for package in built.folder.glob("*.rpm"):
         shutil.copy(package, folder)
@@ -21,8 +23,7 @@ def make_repository(built, folder):
 @pytest.fixture
 def dnf(root):
     """Runs dnf inside with a repository of the given packages."""
-    if shutil.which("dnf") is None:
-        pytest.skip("dnf is not installed")
+    needs.require("dnf")
     root.run("rm -rf /etc/yum.repos.d /var/lib/dnf /var/cache/dnf")
 
     def run(repository, *arguments):

@@ -72,6 +72,7 @@ def test_a_character_that_does_not_fit_stops_the_build(tmp_path):
 
 @pytest.mark.parametrize("variant,charset,kind", [
     ("latin1", "iso-8859-1", "ISO-8859"), ("utf8", "utf-8", "UTF-8")])
+@pytest.mark.needs("file")
 def test_a_decoder_and_file_agree_on_what_the_packages_hold(built, tmp_path, variant, charset, kind):
     package = getattr(built, variant)
     with subprocess.Popen(["rpm2cpio", str(package)], stdout=subprocess.PIPE) as payload:

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 
+import needs
 import pytest
 from browsing import Browser, start_chromium
 from doors import Manager, Own, prepare
@@ -60,6 +61,7 @@ def door(request, panel_host):
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """One headless Chromium for all tests of a run."""
+    needs.require("chromium", "chromedriver")
     driver = start_chromium(tmp_path_factory.mktemp("profile"))
     yield driver
     driver.quit()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.parse
 
+import needs
 from sandbox import ROOT
 
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
@@ -98,6 +99,7 @@ class Manager(Door):
     credentials = "admin:secret"
 
     def __init__(self, sandbox):
+        needs.require("lighttpd")
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         listener.listen(64)
