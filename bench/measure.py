@@ -32,8 +32,8 @@ class Case:
     def measure(self, other=None):
         """Run it in turn with the unit, and with the Case `other` where there is one.
 
-        Returns (milliseconds it takes, milliseconds the unit takes, how many times as long as `other` it takes or None):
-        medians of rounds of one each.
+        Returns (milliseconds it takes, milliseconds the unit takes, how many times as long as `other` it takes or
+        None): medians of rounds of one each.
         """
         command, unit, ratios = [], [], []
         # The first round is not counted: it fills the caches.
@@ -59,7 +59,7 @@ def _milliseconds(argv, environment, status):
 
 
 def report(case, other=None):
-    """Measure a case, beside the same one of another checkout (`other`); print its line; whether it keeps its limit."""
+    """Measure a case, beside the same one (`other`) of another checkout; print its line; whether it keeps its limit."""
     taken, unit, ratio = case.measure(other)
     if case.limit and taken / unit > case.limit:
         taken, unit, ratio = min((taken, unit, ratio), case.measure(other), key=lambda found: found[0] / found[1])
