@@ -6,7 +6,7 @@ help:
 	@echo 'make demo      the main job from end to end, in a throwaway root'
 	@echo 'make test      lint and every test (installs what it needs)'
 	@echo 'make lint      style, types, shell programs, manual pages, spec'
-	@echo 'make bench     how fast the commands are'
+	@echo 'make bench     how fast the commands are; BESIDE=CHECKOUT: beside those of another version'
 	@echo 'make rpms      the three packages and their sources, in dist/'
 	@echo 'make repo      a dnf repository of them, in dist/repo/'
 	@echo 'make release   all checks, then the packages built twice, and their checksums'
@@ -45,7 +45,7 @@ release: needs
 	@packaging/release $(VENV)
 
 bench: needs
-	$(VENV)/bin/python bench/run
+	$(VENV)/bin/python bench/run $(if $(BESIDE),--beside $(BESIDE))
 
 links:
 	@/usr/bin/python3 createlinks
