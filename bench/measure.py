@@ -59,7 +59,7 @@ def _milliseconds(argv, environment, status):
 
 
 def report(case, other=None):
-    """Measure a case, beside the same one (`other`) of another checkout; print the line; tell if it keeps its limit."""
+    """Measure a case, beside the same one (`other`) of another checkout; print the line; tell if it is in time."""
     taken, unit, ratio = case.measure(other)
     if case.limit and taken / unit > case.limit:
         taken, unit, ratio = min((taken, unit, ratio), case.measure(other), key=lambda found: found[0] / found[1])
