@@ -354,3 +354,24 @@ def test_what_a_check_found_is_said_in_the_reader_s_language(door, panel_host):
     assert b"<script" not in french.body and b"&amp;eacute;" in french.body
     english = door.get("/check?name=smithnet.com", Accept_Language="en")
     assert "it refuses mail for smithnet.com: 550 <script>no" in english.text
+
+
+@pytest.mark.parametrize("text", ["{", '{"rules": [}', "{ smithnet.com", '{"rules": 1}', "{}"])
+def test_a_list_that_begins_as_json_and_is_none_is_refused_by_its_line(door, panel_host, text):
+    before = names(panel_host)
+    page = door.post("/list", {"list": text, "kind": "HOST"})
+    assert page.status == 422
+    assert "Line 1, " in page.text or "The list is empty." in page.text
+    assert names(panel_host) == before
+
+
+@pytest.mark.parametrize("form, fields", [
+    ("/create/confirm", {"name": "a.example"}), ("/create/confirm", {"name": "a.example", "kind": "NONE"}),
+    ("/list/confirm", {"list": "a.example\n"}), ("/list/confirm", {"list": "a.example HOST\nb.example\n"}),
+    ("/list/confirm", {}), ("/create/confirm", {}), ("/remove", {}), ("/switch", {}),
+])
+def test_a_confirmation_without_what_its_summary_gives_is_refused(door, panel_host, form, fields):
+    before = names(panel_host)
+    answer = door.post(form, fields)
+    assert answer.status in (303, 400)
+    assert names(panel_host) == before

@@ -42,8 +42,8 @@ def check(visit: "Visit") -> "bottle.HTTPResponse":
 
 def change(visit: "Visit") -> "bottle.HTTPResponse":
     """Add the rule that was confirmed."""
-    name, kind = visit.fields.get("name", ""), visit.fields.get("kind")
-    if record.check([(name, kind)])[1]:
+    name, kind = visit.fields.get("name", ""), visit.fields.get("kind", "")
+    if kind not in FLAG_OF_KIND or record.check([(name, kind)])[1]:
         raise visit.error(400)
 
     def said(change: "Change") -> "tuple[str, dict[str, object]]":

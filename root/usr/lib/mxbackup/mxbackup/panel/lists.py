@@ -35,7 +35,7 @@ def check(visit: "Visit") -> "bottle.HTTPResponse":
     entries, refusals = lists.read(text.encode("utf-8", "surrogatepass"), "")
     accepted, refused = lists.resolve(entries, kind, kinds)
     errors = [
-        lexicon("LIST_LINE", line=line or 1, name=printable(name[:80]), reason=visit.reason(reason))
+        lexicon("LIST_LINE", line=line or 1, name=printable((name or text.strip())[:80]), reason=visit.reason(reason))
         for _, line, name, reason in sorted(refusals + refused, key=lambda refusal: refusal.line or 1)
     ]
     new = [rule for rule in accepted if kinds.get(rule.name) != rule.kind]
@@ -62,8 +62,9 @@ def check(visit: "Visit") -> "bottle.HTTPResponse":
 def change(visit: "Visit") -> "bottle.HTTPResponse":
     """Add the list that was confirmed, in one write and one event."""
     entries, refusals = lists.read(visit.fields.get("list", "").encode("utf-8", "surrogatepass"), "")
-    pairs = [(entry.name, entry.kind) for entry in entries]
-    if refusals or not pairs or record.check(pairs)[1]:
+    # The summary gave each its kind.
+    pairs = [(entry.name, entry.kind) for entry in entries if entry.kind]
+    if refusals or not pairs or len(pairs) != len(entries) or record.check(pairs)[1]:
         raise visit.error(400)
 
     def said(change: "Change") -> "tuple[str, dict[str, object]]":
