@@ -5,6 +5,7 @@ PYTEST = $(VENV)/bin/python -m pytest
 help:
 	@echo 'make demo      the main job from end to end, in a throwaway root'
 	@echo 'make test      lint and every test (installs what it needs)'
+	@echo 'make proof     the long tests, with every count in full'
 	@echo 'make lint      style, types, shell programs, manual pages, spec'
 	@echo 'make bench     how fast the commands are; BESIDE=CHECKOUT: beside those of another version'
 	@echo 'make rpms      the three packages and their sources, in dist/'
@@ -28,7 +29,10 @@ lint: needs
 
 # Both, whatever the first says: one run tells all.
 test: needs
-	@packaging/lint $(VENV); lint=$$?; $(PYTEST) -n 2 --dist loadgroup tests && exit $$lint
+	@packaging/lint $(VENV); lint=$$?; $(PYTEST) -n 2 --dist loadgroup -m 'not proof' tests && exit $$lint
+
+proof: needs
+	$(PYTEST) -n 2 --dist loadgroup -m proof tests
 
 # What cannot be installed here the demo leaves out, and says so.
 demo:
@@ -60,4 +64,4 @@ clean:
 	rm -rf build dist .venv .pytest_cache .hypothesis node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help needs packages lint test demo rpms repo release bench links picture version clean
+.PHONY: help needs packages lint test proof demo rpms repo release bench links picture version clean

@@ -12,8 +12,8 @@ from sandbox import ROOT
 PLACES = {
     "qmail": {"/var/qmail/control/me": "sme.doecom.net\n"},
     "qpsmtpd": {
-        "/var/service/qpsmtpd/config/rcpthosts": "",
-        "/var/service/qpsmtpd/config/smtproutes": "",
+        **{f"/var/service/{program}/config/{name}": "" for name in ("rcpthosts", "smtproutes")
+           for program in ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")},
         "/var/service/qpsmtpd/config/goodrcptto": "",
     },
     "obtuse": {"/var/spool/smtpd/etc/smtpd_check_rules": ""},

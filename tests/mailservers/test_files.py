@@ -4,9 +4,11 @@ import json
 import sys
 
 import mailfront
+import perlhost
 import pytest
 from sandbox import CHECKOUT, DATA
 from smtp import rcpt_answers
+from twoengines import perl
 
 sys.path.append(str(CHECKOUT / "tests/check"))
 
@@ -135,6 +137,30 @@ def test_a_file_is_written_only_where_its_server_is(sandbox, folders, files, wan
     assert written(sandbox) == wanted
     update(sandbox, MXBACKUP_WITHHOLD="1")
     assert written(sandbox) == set()
+
+
+@pytest.mark.parametrize("smart_host, routes", [
+    ("postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|enabled|status|enabled\n",
+     ["smithnet.com:", ".smithnet.com:"]),
+    ("postfix=service|SMTPSmartHost|smtp.provider.net|SMTPSmartHostStatus|disabled|status|enabled\n", []),
+    # What was left there by an SME 10 does not count any more.
+    ("SMTPSmartHost=smtp.provider.net\npostfix=service|SMTPSmartHost||SMTPSmartHostStatus|disabled\n", []),
+    ("SMTPSmartHost=smtp.provider.net\npostfix=service|status|disabled\n", ["smithnet.com:", ".smithnet.com:"]),
+])
+def test_on_an_sme_11_each_of_three_servers_gets_its_lists_by_the_smart_host_of_postfix(sandbox, smart_host, routes):
+    sandbox.plant()
+    perlhost.make(sandbox)
+    configure(sandbox, "smithnet.com,1", more=smart_host)
+    for program in ("qpsmtpd", "sqpsmtpd", "uqpsmtpd"):
+        for name in ("rcpthosts", "smtproutes"):
+            path = f"/var/service/{program}/config/{name}"
+            sandbox.write(path, "")
+            sandbox.write(f"/etc/e-smith/templates{path}/10standard", "core.example\n")
+    assert perl(sandbox, "signal-event", "mxbackup-update").returncode == 0
+    for program in ("qpsmtpd", "sqpsmtpd", "uqpsmtpd"):
+        config = f"/var/service/{program}/config/"
+        assert entries(sandbox, config + "rcpthosts") == ["core.example", "smithnet.com", ".smithnet.com"]
+        assert entries(sandbox, config + "smtproutes") == ["core.example", *routes]
 
 
 def test_a_link_to_qmails_file_is_left_alone(sandbox):

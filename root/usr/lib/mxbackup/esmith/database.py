@@ -57,7 +57,7 @@ _HEADER = (
 )
 # From as many changes on, a table of all records is quicker than a search for each.
 _FEW = 20
-_WAYS_OUT = {
+WAYS_OUT = {
     EACCES: "; run it as root",
     EPERM: "; run it as root, and see lsattr(1)",
     ENOENT: "; make its folder, or set DBPATH",
@@ -266,6 +266,10 @@ class Database:
         """
         return _Transaction(self)
 
+    def joined(self) -> "ContextManager[Database]":
+        """As transaction(); where one is under way already, what is within becomes a part of that."""
+        return self.transaction() if self._pending is None else _Joined(self)
+
     def preview(self) -> "ContextManager[Database]":
         """A context manager: the changes within are made in memory alone; `reload()` forgets them."""
         return _Preview(self)
@@ -420,7 +424,7 @@ class Database:
         return lines if lines.endswith(b"\n") or not lines else lines + b"\n", _token(status)
 
     def _failure(self, what: str, error: OSError) -> DatabaseError:
-        way_out = _WAYS_OUT.get(error.errno or 0, "")
+        way_out = WAYS_OUT.get(error.errno or 0, "")
         return DatabaseError(f"{self.label} {what}: {error.strerror or error}{way_out}")
 
 
@@ -461,6 +465,19 @@ class _Transaction:
                 database.reload()
         finally:
             self._lock.release()
+
+
+class _Joined:
+    """What Database.joined() gives within a transaction: whoever began that ends it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def __enter__(self) -> Database:
+        return self._database
+
+    def __exit__(self, *_exception: object) -> None:
+        pass
 
 
 class _Preview:

@@ -43,6 +43,8 @@ COMMANDS = {
     "migrate": ("mxbackup.commands.migrate", "take lists of older methods over"),
     "enable": ("mxbackup.commands.switch", "let the rules take effect"),
     "disable": ("mxbackup.commands.switch", "keep the rules without effect"),
+    "history": ("mxbackup.commands.history", "show what was changed, when and by whom"),
+    "undo": ("mxbackup.commands.undo", "take a change back"),
     "check": ("mxbackup.commands.check", "prove it: the mail files, the SMTP dialogues, the MX records"),
     "panel": ("mxbackup.commands.panel", "serve the panel to a browser on this host"),
 }

@@ -7,7 +7,7 @@ from esmith.errors import EsmithError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Any, Callable, Dict
 
 
 class WrongUse(EsmithError):
@@ -36,3 +36,19 @@ def progress(text: str) -> None:
     """Say on standard error, where that is a terminal, how far a long list is."""
     if sys.stderr.isatty():
         sys.stderr.write(f"mxbackup: {printable(text)}\n")
+
+
+def print_json(facts: "Dict[str, Any]") -> None:
+    """Print `facts`, one object, as every command's --json does."""
+    import json
+
+    sys.stdout.write(json.dumps(facts, indent=1) + "\n")
+
+
+def agreed(question: str) -> bool:
+    """Ask `question` (str) on the terminal; return whether the answer is yes, False where there is no terminal."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    sys.stderr.write(f"mxbackup: {printable(question)} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,6 +1,5 @@
 """What the commands that change the record share: their options, the dry run, the event, the report."""
 
-import json
 import sys
 
 from esmith.database import Database
@@ -10,7 +9,7 @@ from mxbackup.commands.reading import LONG, SHOWN
 from mxbackup.mailfiles import change, outputs
 from mxbackup.rules import record
 from mxbackup.rules.lists import as_objects
-from mxbackup.terminal import printable, progress
+from mxbackup.terminal import agreed, print_json, printable, progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +38,10 @@ def add_options(parser: "ArgumentParser") -> None:
         action="store_true",
         help="change the record alone; the mail files follow at the next event " + outputs.EVENT,
     )
+    parser.add_argument(
+        "-y", "--yes", action="store_true",
+        help=f"do not ask, where more than {change.HANDFUL} rules would be removed",
+    )
     parser.add_argument("--json", action="store_true", help="report in JSON")
 
 
@@ -47,12 +50,14 @@ def carry_out(
     edit: "Callable[[Database], Any]",
     describe: "Callable[[Any], Tuple[List[str], Facts]]",
     compare: bool = True,
+    write: "Callable[..., Any]" = change.write,
 ) -> int:
     """Change the record in one write, signal one event, report; return the exit status (int).
 
     `edit(db)` changes the configuration Database `db` and returns what it did, true where that is
     anything. `describe(done)` returns it as (list of sentences, dict for JSON); names that are `missing`
-    in it are a bad result. `compare`: a dry run can tell what becomes of the mail files.
+    in it are a bad result. `compare`: a dry run can tell what becomes of the mail files. `write`: what calls `edit`.
+    Raises change.RemovesMuch where nobody agrees to that.
     """
     db = change.Preview() if options.dry_run else Database()
     before = db.value(record.KEY)
@@ -62,8 +67,14 @@ def carry_out(
             progress("the record is saved; now the mail files")
         return outputs.update()
 
-    outcome = change.carry_out(edit, db, None if options.dry_run or options.no_update else signal)
-    done, failure = outcome.done, outcome.failure
+    try:
+        done = write(edit, db, removing=sys.maxsize if options.yes else change.HANDFUL)
+    except change.RemovesMuch as much:
+        if not agreed(f"{much.what}; go on?"):
+            raise
+        done = write(edit, db, removing=len(much.names))
+    outcome = change.follow_up(done, None if options.dry_run or options.no_update else signal)
+    failure = outcome.failure
     sentences, facts = describe(done)
     facts.update(changed=bool(done), dry_run=options.dry_run)
     enabled = record.load(db).enabled
@@ -78,8 +89,7 @@ def carry_out(
         facts["failure"] = failure
         facts["old_files"] = [state.path for state in outcome.old]
     if options.json:
-        json.dump(facts, sys.stdout, indent=1)
-        print()
+        print_json(facts)
     else:
         if done and options.command in ("add", "import") and not enabled:
             sentences.append("MX Backup is disabled: the rules take effect after 'mxbackup enable'")

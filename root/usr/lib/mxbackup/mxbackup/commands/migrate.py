@@ -39,5 +39,6 @@ def run(options: "Namespace") -> int:
         return [str(step) for step in done + left] or ["There is nothing to migrate."], {"steps": steps}
 
     # The lists that would go are still there, and hide our fragments from a comparison.
-    status = change.carry_out(options, migrate, describe, compare=False)
+    # Each list that is taken over is a change of its own, made before the list goes.
+    status = change.carry_out(options, migrate, describe, compare=False, write=lambda edit, db, removing: edit(db))
     return 1 if left else status

@@ -40,6 +40,13 @@ def can_be_own(name: str) -> bool:
 
 
 def smart_host(db: "Database") -> str:
-    """Return the value of `SMTPSmartHost`, or "" where it is not set or `off`; `db`: configuration."""
+    """Return the smart host that the configuration Database `db` names, "" for none.
+
+    On an SME Server 11 it is `SMTPSmartHost` of the record `postfix`, where its `SMTPSmartHostStatus` is `enabled`;
+    before, and on other hosts, the record `SMTPSmartHost`, where that is not `off`.
+    """
+    postfix = db.get("postfix")
+    if postfix is not None and "SMTPSmartHostStatus" in postfix.props:
+        return postfix.get("SMTPSmartHost").strip() if postfix.get("SMTPSmartHostStatus") == "enabled" else ""
     value = db.value("SMTPSmartHost").strip()
     return "" if value == "off" else value

@@ -1,14 +1,36 @@
 """The one door through which rules change: commands, panel and migration come through it.
 
-A change is written, then the event brings the mail files up to date, then what is not as it should be is told.
+A change is entered in the journal and written, then the event brings the mail files up to date, then what is not as
+it should be is told.
 """
 
+import os
+
 from esmith.database import Database
+from esmith.paths import rooted
 from mxbackup.mailfiles import outputs
+from mxbackup.rules import journal, record, state
+from mxbackup.rules.journal import Entry, Journal
+from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, ContextManager, List, Optional
+
+    from mxbackup.mailfiles.actor import Actor
+
+# What removes more rules than this many is asked for once more.
+HANDFUL = 5
+
+
+class RemovesMuch(WrongUse):
+    """A change would remove more than a handful of rules: `names`, a list of str. Nothing was changed."""
+
+    def __init__(self, names: "List[str]") -> None:
+        self.names = names
+        self.what = f"this would remove {len(names)} rules ({', '.join(names[:3])}, ...)"
+        WrongUse.__init__(
+            self, f"{self.what}; nothing was changed. Where that is meant, say --yes; --dry-run shows what would be")
 
 
 class Preview(Database):
@@ -37,20 +59,76 @@ def carry_out(
     edit: "Callable[[Database], Any]",
     db: "Optional[Database]" = None,
     signal: "Optional[Callable[[], str]]" = outputs.update,
+    actor: "Optional[Actor]" = None,
+    removing: int = HANDFUL,
 ) -> Outcome:
     """Change the record by `edit(db)` in one write, then signal one event; return an Outcome.
 
     `db`: the configuration Database, the host's where None. `signal()` has the files written and returns what went
-    wrong, as outputs.update(); None where the files follow later. Raises what `edit` raises, with nothing changed.
+    wrong, as outputs.update(); None where the files follow later. `actor`: for the journal, that of this process
+    where None. `removing`: so many rules may go. Raises what `edit` raises, RemovesMuch, and JournalError, with
+    nothing changed.
     """
-    outcome = Outcome(edit(Database() if db is None else db))
-    # Before the files: the lines of a rule that has gone must not come back.
-    if outcome.done and not isinstance(db, Preview):
+    return follow_up(write(edit, Database() if db is None else db, actor, removing), signal)
+
+
+def write(
+    edit: "Callable[[Database], Any]", db: Database, actor: "Optional[Actor]" = None, removing: int = HANDFUL,
+) -> "Any":
+    """Change the record by `edit(db)` in one write, with its entry in the journal; return what `edit` returns.
+
+    The first half of carry_out(); a Preview has no journal.
+    """
+    if isinstance(db, Preview):
+        return edit(db)
+    with Journal() as book:
+        with db.transaction():
+            book.look(db)
+            before = state.load(db)
+            done = edit(db)
+            entry = _entry(before, state.load(db), actor, done)
+            gone = [step.name for step in entry.steps if not step.after]
+            if len(gone) > removing:
+                raise RemovesMuch(gone)
+            if entry:
+                book.intend(entry, state.digest(db))
+        if entry:
+            book.settle()
+    if done:
         from esmith import lastlines
 
+        # Before the files: the lines of a rule that has gone must not come back.
         lastlines.drop()
+    return done
+
+
+def follow_up(done: "Any", signal: "Optional[Callable[[], str]]" = outputs.update) -> Outcome:
+    """Signal one event where anything was `done`; return an Outcome. The second half of carry_out()."""
+    outcome = Outcome(done)
     if outcome.done and signal:
         outcome.failure = signal()
         if outcome.failure:
             outcome.old = [state for state in outputs.states(Database(readonly=True)) if state.reason]
     return outcome
+
+
+def look() -> "List[Entry]":
+    """Enter in the journal what was changed beside us, and return all its entries, oldest first.
+
+    Raises DatabaseError and JournalError.
+    """
+    db = Database()
+    if not os.path.exists(rooted(journal.PATH)) and not db.raw(record.KEY):
+        # There is nothing to begin it with.
+        return []
+    with Journal() as book, db.transaction():
+        book.look(db)
+    return journal.entries()
+
+
+def _entry(before: state.State, after: state.State, actor: "Optional[Actor]", done: "Any") -> Entry:
+    from mxbackup.mailfiles.actor import current
+
+    if actor is None:
+        actor = current()
+    return journal.between(before, after, actor.who, actor.command, getattr(done, "undoes", None))

@@ -7,7 +7,7 @@ from esmith.errors import EsmithError
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
-from mxbackup.mailfiles import part
+from mxbackup.mailfiles import change, part
 from mxbackup.mailfiles.wanted import wanted
 from mxbackup.rules import record
 from mxbackup.rules.rule import printable
@@ -26,6 +26,7 @@ SHOWN = 5
 
 def main() -> int:
     """Expand each file that applies here, saying so on stdout; return 0, or 1 where one is as it was."""
+    _look()
     return 0 if expand(_say) else 1
 
 
@@ -77,6 +78,14 @@ def _updates(say: "Say") -> "Iterator[List[Update]]":
             for server in mailservers.servers()
             if server.update
         ]
+
+
+def _look() -> None:
+    """Enter in the journal what was changed beside us; where that cannot be, the files matter more."""
+    try:
+        change.look()
+    except EsmithError as error:
+        _say(f"WARNING: {error}")
 
 
 def _say(text: str) -> None:

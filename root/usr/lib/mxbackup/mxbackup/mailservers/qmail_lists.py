@@ -23,8 +23,8 @@ CONTROL = "/var/qmail/control"
 LIST = CONTROL + "/morercpthosts"
 COMPILED = CONTROL + "/morercpthosts.cdb"
 RCPTHOSTS = CONTROL + "/rcpthosts"
-# Where this file is, it is read by another server than qmail's, from the same fragment, and has to be whole.
-OTHER_RCPTHOSTS = "/var/service/qpsmtpd/config/rcpthosts"
+# Where one of these is, it is read by another server than qmail's, from the same fragment, and has to be whole.
+OTHER_RCPTHOSTS = tuple(f"/var/service/{program}/config/rcpthosts" for program in ("qpsmtpd", "sqpsmtpd", "uqpsmtpd"))
 # Signs of a qpsmtpd: it may read qmail's lists, the compiled one only with Perl's CDB_File.
 QPSMTPD = ("/var/service/qpsmtpd", "/usr/bin/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")
 NEWMRH = "/var/qmail/bin/qmail-newmrh"
@@ -62,7 +62,7 @@ def is_shared() -> bool:
     Then all of them stay in `rcpthosts`.
     """
     global _perl_reads
-    if os.path.isfile(rooted(OTHER_RCPTHOSTS)):
+    if any(os.path.isfile(rooted(path)) for path in OTHER_RCPTHOSTS):
         return True
     if not any(os.path.exists(rooted(sign)) for sign in QPSMTPD):
         return False

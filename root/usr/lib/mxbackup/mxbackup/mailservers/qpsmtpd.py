@@ -1,4 +1,7 @@
-"""qpsmtpd: lists of its own in its config folder, where they are; without them it reads qmail's."""
+"""qpsmtpd: lists of its own in its config folders, where they are; without them it reads qmail's.
+
+An SME Server 11 runs it three times, as qpsmtpd, sqpsmtpd (port 465) and uqpsmtpd (587), each with its own folder.
+"""
 
 import os
 
@@ -9,12 +12,15 @@ from mxbackup.mailservers.shape import MailFile, MailServer, file_exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Iterator
+
     from mxbackup.mailservers.shape import Wanted
 
-CONFIG = "/var/service/qpsmtpd/config"
-RCPTHOSTS = CONFIG + "/rcpthosts"
-SMTPROUTES = CONFIG + "/smtproutes"
-GOODRCPTTO = CONFIG + "/goodrcptto"
+PROGRAMS = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")
+CONFIG = "/var/service/{}/config"
+RCPTHOSTS = CONFIG.format("qpsmtpd") + "/rcpthosts"
+SMTPROUTES = CONFIG.format("qpsmtpd") + "/smtproutes"
+GOODRCPTTO = CONFIG.format("qpsmtpd") + "/goodrcptto"
 # What a HOST gives, what a DOMAIN: there is no entry for everything below a name.
 GOOD = ("@%\n", "@%\n")
 
@@ -32,14 +38,21 @@ def _good_recipients(wanted: "Wanted") -> str:
     return lines.text(wanted.in_force, *GOOD)
 
 
+def _files(program: str) -> "Iterator[MailFile]":
+    config = CONFIG.format(program)
+    yield MailFile(
+        "rcpthosts", config + "/rcpthosts", program, _own_file_exists, qmail.names, qmail.OPEN, qmail.read_names
+    )
+    # Only the plugin check_smtp_forward reads it, to ask the next hop whether it knows a recipient.
+    yield MailFile("smtproutes", config + "/smtproutes", program, _own_file_exists, qmail.routes)
+
+
 SERVER = MailServer(
     "qpsmtpd",
     (
-        MailFile("rcpthosts", RCPTHOSTS, "qpsmtpd", _own_file_exists, qmail.names, qmail.OPEN, qmail.read_names),
-        MailFile("smtproutes", SMTPROUTES, "qpsmtpd", _own_file_exists, qmail.routes),
+        *(file for program in PROGRAMS for file in _files(program)),
         # qpsmtpd refuses every recipient that is not in it, so it must not appear where it was not.
         MailFile("goodrcptto", GOODRCPTTO, "qpsmtpd", file_exists, _good_recipients),
     ),
     smart_host=identity.smart_host,
-    route=qmail.route_of(SMTPROUTES, _own_file_exists),
 )

@@ -3,6 +3,7 @@
 from esmith.errors import FormatError
 from mxbackup.rules import publicsuffix
 from mxbackup.rules.rule import (
+    FLAG_OF_KIND,
     HOST,
     KIND_OF_FLAG,
     Ignored,
@@ -19,7 +20,7 @@ from mxbackup.rules.rule import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterable, List, Optional, Set, Tuple
+    from typing import Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
     from esmith.database import Database
 
@@ -147,6 +148,45 @@ def remove(names: "Iterable[str]", db: "Optional[Database]" = None, dry_run: boo
     return _edit(edit, db, dry_run)
 
 
+def restore(
+    items: "Mapping[str, Optional[Mapping[str, str]]]", enabled: "Optional[bool]", change: Change, db: "Database",
+) -> None:
+    """Give each name of `items` the kind that it has there, or no rule for None, as state.State has them.
+
+    `enabled`: the status to set, None for the one that is. What is done is added to `change`. What was ignored is
+    ignored again. Raises DatabaseError, with nothing changed.
+    """
+    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
+        kept = [entry for entry in ignored if item_name(entry.name, entry.flag) not in items]
+        was = {item_name(entry.name, entry.flag): entry for entry in ignored}
+        for name, item in items.items():
+            old = kinds.pop(name, None) or (KIND_OF_FLAG.get(was[name].flag, was[name].flag) if name in was else None)
+            new = item["kind"] if item else None
+            if new in FLAG_OF_KIND and not check([(name, new)])[1]:
+                kinds[name] = new
+            elif new is not None:
+                kept.append(Ignored(name, FLAG_OF_KIND.get(new, new), ""))
+            if new is None and old:
+                change.removed.append(Rule(name, old))
+            elif new is not None and old != new:
+                (change.changed if old else change.added).append(Rule(name, new))
+        return kept
+
+    with db.joined():
+        _edit(edit, db, False, change)
+        if enabled is not None:
+            _set_status(ENABLED if enabled else DISABLED, db, False)
+
+
+def item_name(name: str, flag: str) -> str:
+    """Return the name (str) by which state.State knows an ignored entry of the list, as it stands there."""
+    try:
+        # It is refused today for its kind alone.
+        return parse_name(name) if flag in KIND_OF_FLAG else name
+    except RuleError:
+        return name
+
+
 def enable(db: "Optional[Database]" = None, dry_run: bool = False) -> bool:
     """Set the status to `enabled`; return True where it was not."""
     return _set_status(ENABLED, db, dry_run)
@@ -180,14 +220,15 @@ def _merge(new: "Iterable[Tuple[str, str]]", alone: bool, db: "Optional[Database
     return _edit(edit, db, dry_run)
 
 
-def _edit(edit: "_Edit", db: "Optional[Database]", dry_run: bool) -> Change:
+def _edit(edit: "_Edit", db: "Optional[Database]", dry_run: bool, change: "Optional[Change]" = None) -> Change:
     """Call `edit(kinds, ignored, change)`, which returns the ignored entries to keep; write the list."""
-    change = Change()
+    if change is None:
+        change = Change()
     if dry_run:
         _list_after(edit, open_configuration(readonly=True) if db is None else db, change)
         return change
     db = open_configuration() if db is None else db
-    with db.transaction():
+    with db.joined():
         value = _list_after(edit, db, change)
         if value is not None:
             _write(db, {"name": value})
@@ -226,7 +267,7 @@ def _set_status(status: str, db: "Optional[Database]", dry_run: bool) -> bool:
     if dry_run:
         found = db.get(KEY)
         return found is None or found.get("status") != status
-    with db.transaction():
+    with db.joined():
         found = db.get(KEY)
         if found is not None and found.get("status") == status:
             return False
