@@ -90,7 +90,7 @@ def _report(facts: "Dict[str, Any]") -> "Iterator[str]":
         state = "not used on this host"
         if file["here"]:
             state = "as the database says" if file["current"] else file["reason"]
-        yield f"  {file['path']:40}  {state}"
+        yield f"  {file['path']:39}    {state}"
     if not any(file["here"] for file in facts["files"]):
         yield "  This host has none of them: no mail server here reads the rules."
     for title, lines in (
