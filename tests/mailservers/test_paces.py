@@ -34,10 +34,13 @@ def guided(sandbox, monkeypatch):
     library.unlink()
     shutil.copytree(ROOT / "usr/lib/mxbackup", library)
     room = library / "mxbackup/mailservers"
-    texts = dict(re.findall(r"`([^`]+)`:?\n\n```[a-z0-9]*\n(.*?)```", GUIDE.read_text(), re.DOTALL))
+    texts = dict(re.findall(r"`([^`]+)`(?:, where[^:]*)?:?\n\n```[a-z0-9]*\n(.*?)```", GUIDE.read_text(), re.DOTALL))
     (room / "courier.py").write_text(texts.pop("mailservers/courier.py"))
     table = (room / "__init__.py").read_text()
     for line in texts.pop("mailservers/__init__.py").splitlines():
+        if line.startswith(" "):
+            table = table.replace("WRITERS = {\n", "WRITERS = {\n" + line + "\n")
+            continue
         name = line.partition(" ")[0]
         table, found = re.subn(f"^{name} = .*?$", line.replace("\\", r"\\"), table, count=1, flags=re.MULTILINE)
         assert found == 1, line

@@ -24,7 +24,20 @@ def main() -> int:
 
 
 def _are_clean() -> bool:
+    for file in mailservers.files():
+        if file.whole:
+            _remove(file.path)
     return all([part.put(file.path, "", _say) for _, file in mailservers.applying()])
+
+
+def _remove(path: str) -> None:
+    """Remove a file that is ours alone, and its folder with the last one."""
+    try:
+        os.unlink(rooted(path))
+        os.rmdir(rooted(os.path.dirname(path)))
+    except OSError:
+        # Not there, or not the last one: part.put() tells of one that still holds entries.
+        pass
 
 
 def _say(text: str) -> None:

@@ -11,9 +11,17 @@ if TYPE_CHECKING:
     from mxbackup.mailservers.shape import MailFile, MailServer
 
 # In the order in which their files are shown and written.
-SERVERS = ("qmail", "qpsmtpd", "obtuse")
+SERVERS = ("qmail", "qpsmtpd", "obtuse", "postfix")
 # Which server says what the files of a name hold: a fragment asks by the name, and imports no other server.
-WRITERS = {"rcpthosts": "qmail", "smtproutes": "qmail", "goodrcptto": "qpsmtpd", "smtpd_check_rules": "obtuse"}
+WRITERS = {
+    "rcpthosts": "qmail",
+    "smtproutes": "qmail",
+    "goodrcptto": "qpsmtpd",
+    "smtpd_check_rules": "obtuse",
+    "postfix_hosts": "postfix",
+    "postfix_domains": "postfix",
+    "postfix_transport": "postfix",
+}
 
 
 def server(module: str) -> "MailServer":

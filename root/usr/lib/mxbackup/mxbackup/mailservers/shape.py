@@ -50,10 +50,10 @@ class MailFile:
     program that reads it. `absent`: what a missing file does, or "". `read(lines)`: the rules (dict name -> kind) of
     an older method's static lines, (number, text) each, raising Unreadable for a line that is no rule; None where
     such lines follow from those of another file. `beside`: paths of what the same program reads with it, where it is
-    there.
+    there. `whole`: nobody else's lines are in it: nothing is adopted, and an erase removes it.
     """
 
-    __slots__ = ("name", "path", "reader", "absent", "beside", "read", "_applies", "_text")
+    __slots__ = ("name", "path", "reader", "absent", "beside", "read", "whole", "_applies", "_text")
 
     def __init__(
         self,
@@ -65,12 +65,14 @@ class MailFile:
         absent: str = "",
         read: "Optional[Callable[[Lines], Kinds]]" = None,
         beside: "Tuple[str, ...]" = (),
+        whole: bool = False,
     ) -> None:
         self.name = name
         self.path = path
         self.reader = reader
         self.absent = absent
         self.beside = beside
+        self.whole = whole
         self._applies = applies
         self._text = text
         self.read = read

@@ -26,6 +26,15 @@ def a_labels(name: str) -> str:
         raise ValueError(f"is no internationalised name ({ascii(str(error))[1:-1]})") from None
 
 
+def u_labels(name: str) -> str:
+    """Return `name` (str), which has A-labels, with U-labels; "" where there are none, or no package for them."""
+    try:
+        found: str = _package().decode(name)
+        return found
+    except (ValueError, IndexError):
+        return ""
+
+
 def _package() -> "ModuleType":
     try:
         import idna
