@@ -103,7 +103,7 @@ class World:
                                    stdout=subprocess.PIPE, text=True)
         self._processes.append(process)
         assert process.stdout.readline() == "ready\n"
-        return ["nsenter", "-t", str(process.pid), "-n", "-m", "--"], process.pid
+        return ["nsenter", "-t", str(process.pid), "-n", "-m", "-r", "-w", "--"], process.pid
 
     def _run(self, inside, *command):
         subprocess.run([*inside, *command], check=True, timeout=10)
