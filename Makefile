@@ -9,6 +9,7 @@ help:
 	@echo 'make lint      style, types, shell programs, manual pages, spec'
 	@echo 'make bench     how fast the commands are; BESIDE=CHECKOUT: beside those of another version'
 	@echo 'make rpms      the three packages and their sources, in dist/'
+	@echo 'make debs      the Debian package, in dist/'
 	@echo 'make repo      a dnf repository of them, in dist/repo/'
 	@echo 'make release   all checks, then the packages built twice, and their checksums'
 	@echo 'make links     the event, template and panel links under root/'
@@ -36,11 +37,14 @@ proof: needs
 
 # What cannot be installed here the demo leaves out, and says so.
 demo:
-	@packaging/install-needs --demo || echo 'The demo goes on with what is there.'
+	@packaging/install-needs --demo
 	@demo/demo
 
 rpms: packages
 	packaging/build-rpms dist
+
+debs: packages
+	packaging/build-debs dist
 
 repo: rpms
 	packaging/build-repo dist
@@ -64,4 +68,4 @@ clean:
 	rm -rf build dist .venv .pytest_cache .hypothesis node_modules
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help needs packages lint test proof demo rpms repo release bench links picture version clean
+.PHONY: help needs packages lint test proof demo rpms debs repo release bench links picture version clean
