@@ -172,13 +172,42 @@ def outside(*arguments, **environment):
     (["--server", "127.0.0.1", "--mail", "a@b.org", "a.org"], "--mail goes with --changes"),
     (["--server", "127.0.0.1", "--changes", "--mail", "<>", "a.org"], "--mail goes with an address"),
     (["--server", "127.0.0.1", "--changes", "--mail", "", "a.org"], "--mail goes with an address"),
-    (["--server", "127.0.0.1", "--changes", "--only", "smtp", "a.org"], "--changes goes without --only"),
+    (["--server", "127.0.0.1", "--changes", "--only", "smtp", "a.org"], "--changes goes without --only and --skip"),
     (["--server", "127.0.0.1", "--only", "files", "a.org"], "are looked at on the host itself"),
+    (["--server", "127.0.0.1", "--only", "smtp", "--skip", "smtp", "a.org"], "leave nothing to check"),
+    (["--server", "127.0.0.1", "--from-file", "/dev/null"], "/dev/null: no domain is in it"),
+    (["--server", "127.0.0.1", "--changes", "--plugin", "a.org"], "--changes goes without --plugin"),
 ])
 def test_what_cannot_be_meant_is_refused(arguments, message):
     done = outside(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mxbackup: ") and message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_domains_from_a_file_give_an_object_a_line(sme_mailfront, tmp_path):
+    (tmp_path / "domains").write_text("# ours\nmail.bar.org\n\nhotmail.com\n")
+    done = outside("--server", "{}:{}".format(*sme_mailfront[0]), "--only", "smtp", "--jsonl", "--from-file",
+                   str(tmp_path / "domains"), "smithnet.com")
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(each["name"], each["state"]) for each in found[1:]] == [
+        ("smithnet.com", "good"), ("mail.bar.org", "good"), ("hotmail.com", "fault")]
+
+
+@pytest.mark.parametrize("arguments, status, line", [
+    (["smithnet.com"], 0, r"MXBACKUP OK - 1 domain: 1 good, .*\| good=2 fault=0;;0 unchecked=0;0 time=\d+\.\d\ds"),
+    (["hotmail.com", "smithnet.com"], 2, r"MXBACKUP CRITICAL - 2 domains: .*; hotmail.com: it refuses mail for "
+                                         r"hotmail.com: .* \| good=2 fault=1;;0 unchecked=0;0 time=.*"),
+    (["no name"], 3, r"MXBACKUP UNKNOWN - no name: .*"),
+])
+def test_a_monitor_gets_one_line(sme_mailfront, arguments, status, line):
+    done = outside("--plugin", "--server", "{}:{}".format(*sme_mailfront[0]), "--only", "smtp", *arguments)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert re.fullmatch(line + "\n", done.stdout), done.stdout
+
+
+def test_a_monitor_is_told_that_nothing_could_be_asked():
+    done = outside("--plugin", "--server", "127.0.0.1:1", "--only", "smtp", "smithnet.com")
+    assert (done.returncode, done.stdout[:19]) == (3, "MXBACKUP UNKNOWN - ")
 
 
 def test_a_server_with_an_ipv6_address(sme):
@@ -292,4 +321,4 @@ def test_the_timer_is_off_by_default_and_calls_what_is_there():
     assert "WantedBy=timers.target" in timer
     assert not list((CHECKOUT / "root").rglob("timers.target.wants"))
     assert "ExecStart=/usr/sbin/mxbackup check --changes $MXBACKUP_CHECK_OPTIONS\n" in service
-    assert set(PARTS) == {"files", "smtp", "dns", "loop"}
+    assert set(PARTS) == {"files", "smtp", "dns", "loop", "strict"}

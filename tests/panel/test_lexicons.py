@@ -72,8 +72,9 @@ def reasons():
 
 LIBRARY = ROOT / "usr/lib/mxbackup/mxbackup"
 # Where the findings of a check are worded.
-CHECKING = ("check/exchangers", "check/files", "check/loop", "check/relay", "check/survey",
-            "mailservers/qmail", "network/address", "network/dns", "network/smtp")
+CHECKING = ("check/certificate", "check/exchangers", "check/files", "check/loop", "check/mtasts", "check/options",
+            "check/relay", "check/reverse", "check/survey",
+            "mailservers/qmail", "network/address", "network/dns", "network/https", "network/smtp")
 # What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
 NOT_FINDINGS = {
     "Host {} not found: {}", "Using domain server:", "Address: {}#{}", "Connected to {}.",
@@ -94,6 +95,7 @@ NOT_FINDINGS = {
     "{} refuses mail for domains that are not its own", "{}: it offers STARTTLS, but: {}",
     "{}: it goes on talking after STARTTLS", "Connection closed by foreign host.", "{} is an alias for {}.",
     "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})", "{}: there is no connection",
+    "GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: mxbackup\r\nConnection: close\r\n\r\n",
 }
 
 

@@ -13,15 +13,16 @@ from mxbackup.terminal import WrongUse, escaped
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
-    from typing import List, NamedTuple, Optional, Union
+    from typing import List, NamedTuple, Optional, Tuple, Union
 
     IPAddress = Union[IPv4Address, IPv6Address]
 
     class _Endpoint(NamedTuple):
         host: str
         port: int
+        addresses: Tuple[str, ...]
 else:
-    _Endpoint = namedtuple("_Endpoint", "host port")
+    _Endpoint = namedtuple("_Endpoint", "host port addresses")
 
 # Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291).
 HOME_NETWORKS = tuple(map(ip_network, (
@@ -52,7 +53,12 @@ class Deadline:
 
 
 class Endpoint(_Endpoint):
-    """A server to talk to: a name or address (str) and a port (int)."""
+    """A server to talk to: a name or address (str), a port (int), and its addresses where they are known already."""
+
+    __slots__ = ()
+
+    def __new__(cls, host: str, port: int, addresses: "Tuple[str, ...]" = ()) -> "Endpoint":
+        return super().__new__(cls, host, port, addresses)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

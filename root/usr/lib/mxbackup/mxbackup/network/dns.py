@@ -55,8 +55,8 @@ class Answer(_Answer):
 
     rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", ...
     authoritative  bool: the server says that the zone is its own
-    records        list: (preference, name) for MX, name for NS, address for A and AAAA; names are str,
-                   in lower case, without the final dot, and "" for the root
+    records        list: (preference, name) for MX, name for NS and PTR, address for A and AAAA, the whole text for
+                   TXT; names are str, in lower case, without the final dot, and "" for the root
     alias          str: the name that the chain of CNAMEs ends in, or ""
     """
 
@@ -182,6 +182,26 @@ class Directory:
             raise trouble
         return [], ""
 
+    def texts(self, name: str, deadline: Deadline) -> "List[str]":
+        """Return the TXT records of `name`, a text each; raise DNSError."""
+        return list(self._ask_either(name, "TXT", deadline))
+
+    def names_of(self, address: str, deadline: Deadline) -> "List[str]":
+        """Return the names that reverse DNS has for the IP address `address`; raise DNSError."""
+        from ipaddress import ip_address
+        return list(self._ask_either(ip_address(address).reverse_pointer, "PTR", deadline))
+
+    def _ask_either(self, name: str, kind: str, deadline: Deadline) -> "List[Any]":
+        """Return the records that the server given has, or else this machine's resolvers."""
+        if self.server:
+            try:
+                answer = _ask_given(self.server, name, kind, deadline)
+                if answer.records or answer.authoritative:
+                    return answer.records
+            except DNSError:
+                pass
+        return self._resolve(name, kind, deadline).records
+
     def _resolve(self, name: str, kind: str, deadline: Deadline) -> Answer:
         trouble = "this machine's resolv.conf names no name server"
         for server in self._resolvers:
@@ -221,8 +241,11 @@ def _records(response: "Message", name: str, kind: str, where: str) -> "Tuple[st
     records: List[Any]
     if kind == "MX":
         records = sorted((record.preference, _text(record.exchange)) for record in found)
-    elif kind == "NS":
+    elif kind in ("NS", "PTR"):
         records = sorted(_text(record.target) for record in found)
+    elif kind == "TXT":
+        # A text longer than 255 octets comes in pieces (RFC 7208, 3.3).
+        records = sorted(b"".join(record.strings).decode("latin-1") for record in found)
     else:
         records = sorted(record.address for record in found)
     return owner if chain else "", records
