@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     Facts = Dict[str, Any]
 
+NOBODY_READS = (
+    "no mail server here reads the rules, so they have no effect: install Postfix (dnf install postfix, or apt"
+    " install postfix), qmail, mailfront or qpsmtpd, and set it up; then run: signal-event mxbackup-update"
+)
 # So many rules are named one by one in a report; of more, the number is given.
 NAMED = 20
 
@@ -104,7 +108,10 @@ def carry_out(
         sys.stderr.write(f"mxbackup: and {len(missing) - SHOWN} more\n")
     if failure:
         _complain(failure, outcome.old)
-    return 1 if failure or missing else 0
+    unread = options.command in ("add", "import", "enable") and not mailservers.applying()
+    if unread:
+        sys.stderr.write(f"mxbackup: {NOBODY_READS}\n")
+    return 1 if failure or missing or unread else 0
 
 
 def describe(done: "Change") -> "Tuple[List[str], Facts]":
