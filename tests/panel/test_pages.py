@@ -375,3 +375,19 @@ def test_a_confirmation_without_what_its_summary_gives_is_refused(door, panel_ho
     answer = door.post(form, fields)
     assert answer.status in (303, 400)
     assert names(panel_host) == before
+
+
+def test_the_history_shows_who_changed_what_and_takes_it_back_after_a_summary(door, panel_host):
+    before = names(panel_host)
+    door.post("/create/confirm", {"name": "history.example", "kind": "DOMAIN"})
+    page = door.get("/history")
+    assert "Added: history.example (DOMAIN)" in page.text and "panel: POST /create/confirm" in page.text
+    number = re.search(r"/history\?undo=([0-9]+)", page.text).group(1)
+    summary = door.get(f"/history?undo={number}")
+    assert f"Undo change {number}?" in summary.text and "history.example" in summary.text
+    assert names(panel_host) != before
+    assert f"Change {number} was undone." in door.follow(door.post("/history", {"number": number})).text
+    assert names(panel_host) == before
+    again = door.follow(door.post("/history", {"number": number}))
+    assert f"Change {number} cannot be undone" in again.text and names(panel_host) == before
+    assert door.post("/history", {"number": "x"}).status == 400

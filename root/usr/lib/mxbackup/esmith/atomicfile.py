@@ -38,7 +38,7 @@ class Replacement:
         self._fd = -1
         self._temporary = temporary_name(path)
         self._folder = os.path.dirname(self._temporary)
-        self._clean(_prefix(path))
+        clean(path)
         try:
             self._create()
             self._write(pieces)
@@ -112,28 +112,6 @@ class Replacement:
             pass
         finally:
             os.close(folder)
-
-    def _clean(self, prefix: str) -> None:
-        """Remove the temporary files that killed writers of this file left."""
-        try:
-            names_there = os.listdir(self._folder)
-        except OSError:
-            return
-        for name in names_there:
-            if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
-                continue
-            path = os.path.join(self._folder, name)
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                flock(fd, LOCK_EX | LOCK_NB)
-                os.unlink(path)
-            except OSError:
-                pass
-            finally:
-                os.close(fd)
 
     def _create(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -209,9 +187,41 @@ class Replacement:
                 pass
 
 
+def clean(path: str) -> None:
+    """Remove the temporary files that killed writers of the file `path` (str) left beside it."""
+    folder, prefix = os.path.dirname(path) or ".", _prefix(path)
+    try:
+        names_there = os.listdir(folder)
+    except OSError:
+        return
+    for name in names_there:
+        if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
+            continue
+        temporary = os.path.join(folder, name)
+        try:
+            fd = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+            os.unlink(temporary)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+
+
 def temporary_name(path: str) -> str:
     """A name beside the file `path` (str) for something locked and short-lived; replace() cleans it up."""
     return os.path.join(os.path.dirname(path) or ".", _prefix(path) + os.urandom(6).hex() + _SUFFIX)
+
+
+def lasting_name(path: str) -> str:
+    """The name that a file is to get, of which `path` (str) may be the temporary one; else `path` as it is."""
+    folder, name = os.path.split(path)
+    if not (name.startswith(".") and name.endswith(_SUFFIX)):
+        return path
+    return os.path.join(folder, name[1:-len(_SUFFIX)].rpartition(".")[0])
 
 
 def names(path: str, fd: int) -> bool:

@@ -71,8 +71,9 @@ def _raise_conflict(entry: "Entry", entries: "List[Entry]", now: state.State) ->
         switched and other.enabled or any(step.name in names for step in other.steps))]
     # The newest first: the entry that has to be taken back before any other.
     last = later[-1]
-    what = names[0] if names else "the status of MX Backup"
-    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    again = [step.name for step in last.steps if step.name in names]
+    what = again[0] if again else "the status of MX Backup"
+    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
     if last.undoes == entry.number:
         raise Conflict(f"change {entry.number} was taken back already, by {last.number}; nothing was changed")
     raise Conflict(f"change {entry.number} cannot be taken back: {what}{more} was changed again by {last.number};"

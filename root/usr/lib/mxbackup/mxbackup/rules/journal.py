@@ -124,11 +124,13 @@ class Journal:
         self._size = 0
 
     def __enter__(self) -> "Journal":
+        from esmith import atomicfile
         from esmith.locking import Lock
 
         try:
             os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
             self._lock = Lock(self._path)
+            atomicfile.clean(self._path)
         except OSError as error:
             raise _failure("cannot be locked", error) from error
         try:
