@@ -60,11 +60,11 @@ def packages(host, built, variant="utf8"):
 
 def change(host, *arguments, events=1):
     """Run rpm while watching rcpthosts; exactly `events` update events may be seen. Returns its output."""
-    before = host.logged("Processing event: mxbackup-update")
+    before = host.updates()
     with host.watch() as watch:
         done = host.root.rpm(*arguments)
     assert_kept(watch, host)
-    assert host.logged("Processing event: mxbackup-update") - before == events
+    assert host.updates() - before == events
     return done.stdout + done.stderr
 
 

@@ -40,11 +40,12 @@ def used():
 
 # What the code puts together.
 MADE = {"SUCCESS_ENABLED", "SUCCESS_DISABLED", "HOST_MEANS", "DOMAIN_MEANS",
-        "ERR_400", "ERR_403", "ERR_404", "ERR_405", "ERR_413", "ERR_421", "ERR_500"}
+        "ERR_400", "ERR_403", "ERR_404", "ERR_405", "ERR_413", "ERR_421", "ERR_500", "ERR_504"}
 # Names of the environment and of forms that look like entries.
 NOT_ENTRIES = {"GET", "POST", "REMOTE_USER", "PATH_INFO", "HTTP_HOST", "HTTP_ORIGIN", "HTTP_COOKIE",
                "REQUEST_METHOD", "QUERY_STRING", "SCRIPT_NAME", "HTTP_ACCEPT_LANGUAGE", "CONTENT_LENGTH",
-               "CONTENT_TYPE",
+               "CONTENT_TYPE", "AUTH_TYPE", "HTTPS", "PATH", "REMOTE_ADDR", "REQUEST", "SERVER_NAME", "SERVER_PORT",
+               "SERVER_PROTOCOL",
                "GATEWAY_INTERFACE", "ESMITH_ROOT", "SAMEORIGIN", "ERR_"}
 
 

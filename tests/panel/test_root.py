@@ -109,8 +109,9 @@ def through_the_wrapper(root, form="", **request):
     if form:
         request.update(REQUEST_METHOD="POST", CONTENT_TYPE="application/x-www-form-urlencoded",
                        CONTENT_LENGTH=str(len(form)))
-    return root.run(["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in request.items()), "/usr/bin/setpriv",
-                     "--reuid", USER, "--regid", "nogroup", "--clear-groups", "/usr/sbin/wrapper"], input=form)
+    environment = [f"{name}={value}" for name, value in request.items()]
+    return root.run(["/usr/bin/env", "-i", *environment, "/usr/bin/setpriv", "--reuid", USER, "--regid", "nogroup",
+                     "--clear-groups", "/usr/sbin/wrapper"], input=form)
 
 
 @pytest.mark.needs("perl", "text-template", "mounts")
