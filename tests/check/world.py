@@ -3,6 +3,7 @@
 111.112.113.114  mail.doecom.net, sme.doecom.net: the backup MX under test
 100.99.98.97     mail.smithnet.com: the primary, whose port 25 answers
 111.112.113.115  tls.doecom.net and mta-sts.*: TLS servers, where a test starts them
+111.112.113.200  a NAT router that the host nat.doecom.net is behind: on no interface
 1.2.3.4          the name server (nsd), also what resolv.conf names
 200.200.200.200  some.other.computer.on.the.net: where the friend sits
 """
@@ -17,14 +18,14 @@ from sandbox import CHECKOUT
 
 NEEDS = "root", "networks", "iproute", "nsd", "mailfront"
 SERVER, PRIMARY, DNS, FRIEND = "111.112.113.114", "100.99.98.97", "1.2.3.4", "200.200.200.200"
-SECURE = "111.112.113.115"
+SECURE, ROUTER = "111.112.113.115", "111.112.113.200"
 LIBRARY = CHECKOUT / "root/usr/lib/mxbackup"
 PYTHON = "/usr/bin/python3"
 
 # Every zone has this head and `ns` at DNS; MX records name mail.doecom.net where they are as they should be.
 HEAD = "$ORIGIN {zone}.\n$TTL 60\n@ SOA ns admin 1 60 60 60 60\n@ NS ns\nns A " + DNS + "\n"
 ZONES = {
-    "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\ntls A {SECURE}\n",
+    "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\ntls A {SECURE}\nnat A {ROUTER}\n",
     "smithnet.com": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\nwww CNAME @\n",
     "cw.com": "@ MX 20 mail14.messagelabs.com.\n@ MX 10 mail49.messagelabs.com.\n",
     "messagelabs.com": "mail14 A 100.99.98.94\nmail49 A 100.99.98.95\n",
@@ -44,6 +45,11 @@ ZONES = {
     "long-answer.org": f"mail A {PRIMARY}\n@ MX 0 mail\n@ MX 99 mail.doecom.net.\n" + "".join(
         f"@ MX 50 one-of-very-many-{n}\none-of-very-many-{n} A {PRIMARY}\n" for n in range(60)),
     "circle.org": "@ A 192.0.2.1\na CNAME b\nb CNAME a\n",
+    "at-loopback.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 127.0.0.1\n",
+    "wildcard-first.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 0.0.0.0\n",
+    "behind-nat.org": f"@ MX 0 mail\n@ MX 5 backup\nmail A {FRIEND}\nbackup A {ROUTER}\n",
+    "elsewhere.org": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {FRIEND}\n",
+    "below-us.org": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\n* MX 5 mail.doecom.net.\n",
     "smart.org": "@ MX 0 smtp.provider.net.\n@ MX 5 mail.doecom.net.\n",
     "113.112.111.in-addr.arpa": "114 PTR mail.doecom.net.\n117 PTR mail.doecom.net.\n",
     "provider.net": "smtp A 100.99.98.96\n",

@@ -74,7 +74,7 @@ def reasons():
 LIBRARY = ROOT / "usr/lib/mxbackup/mxbackup"
 # Where the findings of a check are worded.
 CHECKING = ("check/certificate", "check/exchangers", "check/files", "check/loop", "check/mtasts", "check/options",
-            "check/relay", "check/reverse", "check/survey",
+            "check/relay", "check/reverse", "check/standing", "check/survey", "mailservers/fate",
             "mailservers/qmail", "network/address", "network/dns", "network/https", "network/smtp")
 # What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
 NOT_FINDINGS = {

@@ -2,7 +2,7 @@
 
 import socket
 
-from mxbackup.check import certificate, exchangers, files, host, loop, mtasts, relay, reverse
+from mxbackup.check import certificate, exchangers, files, host, loop, mtasts, relay, reverse, standing
 from mxbackup.check.turns import each
 from mxbackup.check.verdict import NOTE, SERVER, UNCHECKED, Finding, Verdict
 from mxbackup.network import dns, smtp
@@ -39,6 +39,7 @@ class Survey:
         self.options = options
         self.host = host.load()
         self.own_rules = dict(self.host.configuration.rules.kinds) if self.host else {}
+        self.next_hops = self.host.next_hops if self.host else {}
         self.domains = self._domains()
         self.server = options.server or Endpoint("127.0.0.1", smtp.PORT)
         self.trouble = self.no_dns = ""
@@ -97,9 +98,28 @@ class Survey:
         names = list(self.options.names)
         if self.tested:
             names = self.tested.names + names
+            addresses = addresses + self._public_addresses()
         if not parse_address(self.server.host):
             names.insert(0, self.server.host)
         return exchangers.Identity(names, addresses, self.here)
+
+    def _public_addresses(self) -> "List[str]":
+        """Return the addresses that DNS has for the host's own name: behind NAT, those of the router in front.
+
+        One that a wildcard gives to every name beside it tells nothing of who we are.
+        """
+        if not self.tested or not self.directory:
+            return []
+        name = self.tested.name
+        if not _is_name(name):
+            return []
+        deadline = Deadline(self.options.seconds / 4)
+        try:
+            found = self.directory.addresses(name, deadline)[0]
+            beside = self.directory.addresses(relay.below(name.partition(".")[2]), deadline)[0] if found else []
+        except dns.DNSError:
+            return []
+        return [address for address in found if address not in beside]
 
     def _known_as(self) -> str:
         """Return what a friend outside calls the server: an address at home is another machine to him."""
@@ -192,9 +212,10 @@ class Survey:
         if self.directory:
             findings, found = exchangers.check(
                 domain, self.identity, self.directory, deadline.within(self.options.seconds * DNS_SHARE),
-                self._transcript(verdict), knock="dns" in self.options.parts)
+                self._transcript(verdict), knock="dns" in self.options.parts,
+                next_hop=self.next_hops.get(domain, ""))
             if "dns" in self.options.parts:
-                verdict.findings += findings
+                verdict.findings += findings + self._check_way(domain, kind, found, deadline)
             elif "strict" in self.options.parts or self.tested and self.tested.smart_host:
                 # Which of the MXs is ours, or the smart host, is not known either.
                 verdict.findings += [finding for finding in findings if finding.level == UNCHECKED]
@@ -208,6 +229,25 @@ class Survey:
             verdict.findings += loop.check(
                 domain, kind, self.tested.smart_host, found, self.smart_addresses)
         return verdict
+
+    def _check_way(
+        self, domain: str, kind: str, found: "List[Exchanger]", deadline: Deadline
+    ) -> "List[Finding]":
+        """Look at what this host's mail server makes of the domain's DNS, where it goes by that."""
+        if not found or not self.directory or domain in self.next_hops:
+            return []
+        deadline = deadline.within(self.options.seconds * DNS_SHARE)
+        findings: List[Finding] = []
+        if kind == "DOMAIN":
+            findings += exchangers.check_below(
+                domain, relay.below(domain), self.identity, self.directory, deadline)
+        if self.tested:
+            here = found
+            if not self.options.nameserver:
+                seen, here = exchangers.seen_here(domain, found, self.identity, self.directory, deadline)
+                findings += seen
+            findings += standing.check(here)
+        return findings
 
     def _check_dialogue(self, verdict: Verdict, deadline: Deadline) -> None:
         if self.answers.failure and not self.answers.replies:

@@ -182,6 +182,10 @@ class Directory:
             raise trouble
         return [], ""
 
+    def exchangers_here(self, domain: str, deadline: Deadline) -> "List[Tuple[int, str]]":
+        """Return the MX records (preference, name) that this machine's resolvers tell of `domain`; raise DNSError."""
+        return list(self._resolve(domain, "MX", deadline).records)
+
     def texts(self, name: str, deadline: Deadline) -> "List[str]":
         """Return the TXT records of `name`, a text each; raise DNSError."""
         return list(self._ask_either(name, "TXT", deadline))
