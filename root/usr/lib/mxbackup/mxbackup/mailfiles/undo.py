@@ -1,6 +1,6 @@
 """Taking a change back: what was before it, by its entry in the journal, is again, unless it was changed since."""
 
-from mxbackup.rules import journal, record, state
+from mxbackup.rules import extras, journal, record, state
 from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
@@ -43,6 +43,9 @@ def edit(number: "Optional[int]") -> "Callable[[Database], Undone]":
         entry = _chosen(entries, number)
         _raise_conflict(entry, entries, state.load(db))
         undone = Undone(entry)
+        for step in entry.steps:
+            if step.before and state.rest(step.before) != state.rest(step.after or {}):
+                extras.put(step.name, state.rest(step.before), db)
         record.restore({step.name: step.before for step in entry.steps}, undone.enabled, undone, db)
         return undone
 
