@@ -18,6 +18,7 @@ from mxbackup import check as checks
 from mxbackup.check import store
 from mxbackup.check.verdict import PARTS, Verdict
 from mxbackup.commands import check as command
+from mxbackup.commands import mailing
 
 STORE = "/var/lib/mxbackup/verdicts.json"
 
@@ -125,7 +126,7 @@ def test_the_panel_calls_it_from_python(backup, dns, monkeypatch):
 
 def test_a_mail_program_that_hangs_is_stopped_and_said(sandbox, monkeypatch, capfd):
     monkeypatch.setenv("ESMITH_ROOT", str(sandbox.path))
-    monkeypatch.setattr(command, "MAIL_SECONDS", 0.2)
+    monkeypatch.setattr(mailing, "SECONDS", 0.2)
     sandbox.write("/usr/sbin/sendmail", "#!/bin/sh\nexec sleep 60\n", 0o755)
     command._mail([Verdict("smithnet.com", "DOMAIN")], "admin@doecom.net")
     assert capfd.readouterr().err == (

@@ -46,6 +46,7 @@ COMMANDS = {
     "history": ("mxbackup.commands.history", "show what was changed, when and by whom"),
     "undo": ("mxbackup.commands.undo", "take a change back"),
     "check": ("mxbackup.commands.check", "prove it: the mail files, the SMTP dialogues, the MX records"),
+    "letter": ("mxbackup.commands.letter", "write to a friend what he has to do"),
     "panel": ("mxbackup.commands.panel", "serve the panel to a browser on this host"),
 }
 

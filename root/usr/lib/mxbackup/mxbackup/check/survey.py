@@ -111,7 +111,7 @@ class Survey:
         if not self.tested or not self.directory:
             return []
         name = self.tested.name
-        if not _is_name(name):
+        if not is_name(name):
             return []
         deadline = Deadline(self.options.seconds / 4)
         try:
@@ -125,15 +125,15 @@ class Survey:
         """Return what a friend outside calls the server: an address at home is another machine to him."""
         if not at_home(self.server.host):
             return self.server.host
-        return next(filter(_is_name, self.identity.names), "THIS.HOST")
+        return next(filter(is_name, self.identity.names), "THIS.HOST")
 
     def _courtesy(self) -> relay.Courtesy:
         sender, hostname = self.options.sender, socket.gethostname()
         if sender:
             return relay.Courtesy(sender.rpartition("@")[2], [sender])
-        if self.tested and _is_name(self.tested.name):
+        if self.tested and is_name(self.tested.name):
             name, senders = self.tested.name, [f"admin@{self.tested.domain}", ""]
-        elif _is_name(hostname):
+        elif is_name(hostname):
             name, senders = hostname, [f"postmaster@{hostname}", ""]
         else:
             name, senders = "", [""]
@@ -189,7 +189,7 @@ class Survey:
     def _check_strict(self) -> "List[Finding]":
         """Look at what strict senders and servers ask of the server itself."""
         deadline = Deadline(self.options.seconds)
-        names = list(filter(_is_name, self.identity.names))
+        names = list(filter(is_name, self.identity.names))
         self.certificate = certificate.check(
             self.server, self.courtesy.name, names, deadline.within(self.options.seconds / 2))
         findings = list(self.certificate.findings)
@@ -197,7 +197,7 @@ class Survey:
             # A server commonly calls itself in its greeting what it does in HELO.
             greeting = self.answers.greeting
             words = str(greeting)[4:].split() if greeting else []
-            hello = words[0].lower() if words and _is_name(words[0].lower()) else ""
+            hello = words[0].lower() if words and is_name(words[0].lower()) else ""
             findings += reverse.check(sorted(map(str, self.identity.addresses)), hello, self.directory, deadline)
         return findings
 
@@ -286,7 +286,8 @@ class Survey:
         ])
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Tell whether `text` is a host name in the form that rules have."""
     from mxbackup.rules.rule import RuleError, parse_name
     try:
         return parse_name(text) == text

@@ -19,6 +19,7 @@ from esmith.errors import EsmithError
 from mxbackup import check
 from mxbackup.check.options import JOBS, SECONDS, parse_sender
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, Verdict, exit_code
+from mxbackup.commands import mailing
 from mxbackup.network.address import printable
 from mxbackup.terminal import WrongUse, file_name
 
@@ -38,8 +39,6 @@ mxbackup check --plugin                                  for Nagios, Icinga and 
 
 WORDS = {GOOD: "GOOD", FAULT: "FAULT", UNCHECKED: "UNCHECKED", NOTE: "note"}
 COLOURS = {GOOD: "\033[32m", FAULT: "\033[31m", UNCHECKED: "\033[33m"}
-SENDMAIL = "/usr/sbin/sendmail"
-MAIL_SECONDS = 60
 
 
 def add_arguments(parser: "ArgumentParser") -> None:
@@ -222,24 +221,7 @@ def _tell(changed: "Sequence[Verdict]", mail_to: "Optional[str]") -> None:
 
 
 def _mail(changed: "Sequence[Verdict]", mail_to: str) -> None:
-    from subprocess import PIPE, Popen, TimeoutExpired
-
-    from esmith.paths import rooted
-    lines = [f"To: {mail_to}", "Subject: MX backup: what was found has changed",
-             "Auto-Submitted: auto-generated", ""]
-    for verdict in changed:
-        lines += report(verdict, notes=False)
-    failure: Optional[str] = ""
-    try:
-        sendmail = Popen([rooted(SENDMAIL), "-i", "--", mail_to], stdin=PIPE)
-        sendmail.communicate(("\n".join(lines) + "\n").encode("utf-8", "replace"), timeout=MAIL_SECONDS)
-        if sendmail.returncode:
-            failure = f"it exited with {sendmail.returncode}"
-    except TimeoutExpired:
-        sendmail.kill()
-        sendmail.wait()
-        failure = f"it took more than {MAIL_SECONDS} seconds"
-    except OSError as error:
-        failure = error.strerror
-    if failure:
-        sys.stderr.write(f"mxbackup: {SENDMAIL}: the mail to {mail_to} was not sent: {failure}\n")
+    lines = [line for verdict in changed for line in report(verdict, notes=False)]
+    trouble = mailing.send(mail_to, "MX backup: what was found has changed", lines)
+    if trouble:
+        sys.stderr.write(f"mxbackup: {trouble}\n")
