@@ -380,3 +380,36 @@ def test_two_updates_at_once(host):
                                   env=host.environment) for _ in range(6)]
     assert [process.wait(60) for process in processes] == [0] * 6
     assert plain(host)[1:] == list(rules)[:50] and compiled(host) == set(list(rules)[50:])
+
+
+def withdraw(host):
+    """Take everything out as an erase does; returns (exit status, what was said)."""
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup.mailfiles import withdrawal\n"
+    ran = subprocess.run([sys.executable, "-c", program + "sys.exit(withdrawal.main())", ROOT / "usr/lib/mxbackup"],
+                         env=host.environment, capture_output=True, text=True)
+    return ran.returncode, ran.stdout
+
+
+def test_no_withdrawal_ends_well_while_the_compiled_list_holds_names(host):
+    configure(host, some(60))
+    update(host)
+    place = host / (CONTROL + "morercpthosts")
+    place.rename(host / "/kept")
+    place.mkdir()
+    status, said = withdraw(host)
+    assert status == 1 and "morercpthosts" in said
+    place.rmdir()
+    (host / "/kept").rename(place)
+    again = withdraw(host)
+    assert again[0] == 0 and compiled(host) == set(), again
+
+
+def test_a_part_that_is_cut_is_saved_before(host):
+    configure(host, some(3))
+    update(host)
+    edited = host.read(CONTROL + "rcpthosts").replace("d0001", "hand.example\nd0001")
+    host.write(CONTROL + "rcpthosts", edited)
+    (host / "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts").mkdir(parents=True)
+    host.write("/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/90broken", "{ perl }\n")
+    assert withdraw(host)[0] == 0
+    assert host.read(CONTROL + "rcpthosts.esmith-save") == edited
