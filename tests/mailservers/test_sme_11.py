@@ -1,6 +1,6 @@
 """An SME Server 11's queue: the real Postfix, whose main.cf the Perl engine's stand-in writes.
 
-`smtp-sink` is the smart host. The template of main.cf is ours: one plain fragment, as nothing of the real ones is known.
+`smtp-sink` is the smart host. The template of main.cf is ours: nothing of the real ones is known.
 """
 
 import smtplib
