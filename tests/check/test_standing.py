@@ -4,7 +4,7 @@ import json
 
 import postfix
 import pytest
-from sandbox import Sandbox
+from sandbox import CHECKOUT, Sandbox
 from world import DNS, ROUTER, SECURE, wait_for, write_zones
 
 from mxbackup.check.exchangers import Exchanger
@@ -123,7 +123,7 @@ def test_a_name_server_that_answers_this_host_otherwise(world, qmail, tmp_path):
 def test_the_name_server_given_is_asked_for_the_server_too(world, tmp_path):
     """This host's own resolver knows none of its zones."""
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.99\n")
-    silent = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
+    silent = [str(CHECKOUT / "packaging/apart"), "sh", "-c", 'mount --bind "$0" /etc/resolv.conf && exec "$@"']
     done = world.check("-v", "--only", "smtp", "--server", "tls.doecom.net", "--nameserver", DNS, "--timeout", "6",
                        "smithnet.com", inside=[*world.friend, *silent, str(tmp_path / "resolv.conf")])
     assert f"Trying {SECURE}..." in done.stdout

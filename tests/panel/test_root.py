@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import needs
 import pytest
 from doors import CGI, RULES, prepare
 from sandbox import CHECKOUT, ROOT, Sandbox
@@ -88,6 +89,7 @@ HOSTILE = {"PATH": "/tmp:.", "ESMITH_ROOT": "/tmp", "DBPATH": "/tmp", "MXBACKUP_
 @pytest.fixture
 def sme_10():
     """An SME 10 in a throwaway root: the Perl engine's stand-in, and the manager's wrapper, 4750 root:nogroup."""
+    needs.require("mounts", "cc", "text-template")
     with ThrowawayRoot() as root:
         shutil.copytree(ROOT / "etc", root / "/etc", symlinks=True, dirs_exist_ok=True)
         shutil.copytree(ROOT / "usr/lib/mxbackup", root / "/usr/lib/mxbackup", symlinks=True)
