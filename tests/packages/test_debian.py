@@ -8,8 +8,8 @@ import sys
 
 import needs
 import pytest
-from conftest import once
 from hosts import CONFIGURATION, ENTRIES, RCPTHOSTS, Host, copy_checkout
+from packaged import once
 from sandbox import CHECKOUT, Syslog
 from throwaway_root import ThrowawayRoot
 

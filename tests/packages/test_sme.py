@@ -2,8 +2,8 @@
 
 import hosts
 import pytest
-from conftest import once
 from hosts import spec_file
+from packaged import once
 from throwaway_root import build_package
 
 ACTIONS = "/etc/e-smith/events/actions"
