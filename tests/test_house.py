@@ -140,7 +140,6 @@ def test_make_help_lists_every_target():
 # Who asks for a mail server by its module or a file of one by its path, beside the room of the servers, and why.
 BY_NAME = {
     "mxbackup/mailfiles/migration.py": "lists of older methods were made for these servers and no others",
-    "mxbackup/check/relay.py": "a remedy on a friend's server, which nobody can ask, names the likeliest file",
     "mxbackup/mailfiles/core.py": "a core fragment is one of a certain file",
     "mxbackup/mailfiles/archive.py": "a tar is for an old server, whose files are not this host's",
 }

@@ -96,6 +96,7 @@ NOT_FINDINGS = {
     "{} refuses mail for domains that are not its own", "{}: it offers STARTTLS, but: {}",
     "{}: it goes on talking after STARTTLS", "Connection closed by foreign host.", "{} is an alias for {}.",
     "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})", "{}: there is no connection",
+    "{} is what the database says, for {}", "{} sends mail for {} to the next hop {}",
     "GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: mxbackup\r\nConnection: close\r\n\r\n",
 }
 

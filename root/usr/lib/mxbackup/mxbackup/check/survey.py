@@ -227,7 +227,7 @@ class Survey:
                 domain, names, self.certificate.distrust(names), self.directory, deadline)
         if "loop" in self.options.parts and self.tested:
             verdict.findings += loop.check(
-                domain, kind, self.tested.smart_host, found, self.smart_addresses)
+                domain, kind, self.tested.smart_host, found, self.smart_addresses, self.next_hops.get(domain, ""))
         return verdict
 
     def _check_way(

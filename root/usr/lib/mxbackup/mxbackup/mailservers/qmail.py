@@ -49,6 +49,9 @@ def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Op
         nonlocal read
         if not applies(path):
             return None
+        # Without the file all goes by DNS (qmail-remote(8)).
+        if not os.path.lexists(rooted(path)):
+            return "", path
         # What is no file, as a pipe, could keep us for ever.
         if not os.path.isfile(rooted(path)):
             raise Unknown(f"{rooted(path)} is no file: which way mail goes out is not known")

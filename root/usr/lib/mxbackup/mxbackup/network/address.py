@@ -29,6 +29,7 @@ HOME_NETWORKS = tuple(map(ip_network, (
     "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
     "::1/128", "fe80::/10", "fc00::/7",
 )))
+_PLAIN = re.compile(r"[ -~]*\Z").match
 
 
 class LookupFailed(EsmithError):
@@ -155,5 +156,8 @@ def printable(text: "Union[str, bytes]", most: int = 500) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    text = escaped(text[:most + 1], lambda c: " " <= c <= "~")
+    text = text[:most + 1]
+    # Nearly all texts are, and there are many.
+    if not _PLAIN(text):
+        text = escaped(text, lambda c: " " <= c <= "~")
     return text if len(text) <= most else text[:most] + "..."

@@ -131,6 +131,8 @@ class Directory:
     def __init__(self, server: "Optional[Endpoint]" = None) -> None:
         self.server = server
         self._resolvers = resolvers()
+        # The backup's own name is in every domain.
+        self._known: Dict[str, Tuple[List[str], str]] = {}
 
     def of(self, domain: str, deadline: Deadline) -> "List[Endpoint]":
         """Return the name servers (list of Endpoint) for `domain`; raise Nonexistent, DNSError."""
@@ -159,8 +161,13 @@ class Directory:
         """Return the addresses (list of str) of the host `name` and the name it is a CNAME for, or "".
 
         The server given is asked first, as its zones may not be public yet; then this machine's resolvers.
-        Raise DNSError.
+        An answer is kept as long as the Directory. Raise DNSError.
         """
+        if name not in self._known:
+            self._known[name] = self._addresses(name, deadline)
+        return self._known[name]
+
+    def _addresses(self, name: str, deadline: Deadline) -> "Tuple[List[str], str]":
         trouble: Optional[DNSError] = None
         for server in (self.server, None) if self.server else (None,):
             found: List[str] = []
