@@ -82,6 +82,6 @@ def cases(folder):
 
     def take_out(_):
         configuration.write_text(start + record)
-        return [ROOT / "usr/sbin/mxbackup", "remove", "--no-update", "--from-file", rules]
+        return [ROOT / "usr/sbin/mxbackup", "remove", "--no-update", "--yes", "--from-file", rules]
 
     yield Case(f"mxbackup remove, half of {len(bad) * 2} no rules", take_out, None, environment, 5)

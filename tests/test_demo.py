@@ -31,9 +31,9 @@ def clone():
     shutil.rmtree(folder)
 
 
-def demo(folder, **options):
-    """Run the demo in `folder`; returns its lines."""
-    done = subprocess.run([f"{folder}/demo/demo"], cwd=folder, stdout=subprocess.PIPE,
+def demo(folder, before=(), **options):
+    """Run the demo in `folder`, with the command `before` in front of it; returns its lines."""
+    done = subprocess.run([*before, f"{folder}/demo/demo"], cwd=folder, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120, check=False, **options)
     assert done.returncode == 0, done.stdout
     return done.stdout.splitlines()
@@ -57,3 +57,10 @@ def test_an_ordinary_user_sees_the_same_steps_in_a_sandbox(clone):
                  env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "TMPDIR": clone})
     assert any(line.startswith("left out: rpm -Uvh in a throwaway root: ") for line in lines)
     assert "Left out: rpm -Uvh in a throwaway root" in lines[-1]
+
+
+@pytest.mark.needs("mounts", "rpm", "mailfront")
+def test_root_without_the_right_to_mount_sees_them_in_a_sandbox_too(clone):
+    lines = demo(clone, before=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
+    assert "left out: rpm -Uvh in a throwaway root: a throwaway root takes what is not here: mounts" in lines
+    assert lines[-1].startswith("Shown: rules become rcpthosts; mailfront ") and "networks" in lines[-1]

@@ -5,6 +5,8 @@ import os
 
 import mailfront
 import pytest
+from mailservers import paces
+from sandbox import Sandbox
 
 from mxbackup.mailservers import qmail
 
@@ -130,8 +132,44 @@ def test_what_is_no_file_is_not_read(smart, make):
                          "which way mail goes out is not known") in loop(smart)
 
 
+def test_a_name_that_the_server_delivers_itself(backup):
+    backup.write("/var/qmail/control/locals", "sme.doecom.net\nSmithNet.com\n")
+    assert backup.run("signal-event", "mxbackup-update").returncode == 0
+    (text, remedy), = faults(backup)
+    assert text == "qmail delivers mail for smithnet.com itself: none of it goes to the primary"
+    assert remedy == "take smithnet.com out of the names that it delivers, or run: mxbackup remove smithnet.com"
+
+
+def test_what_a_server_keeps_beyond_its_files_has_to_be_in_force(tmp_path):
+    host = paces.prepare(Sandbox(tmp_path).plant(), "postfix")
+    assert host.run("mxbackup", "add", "--domain", "smithnet.com").returncode == 0
+    assert faults(host) == []
+    main = host / "/etc/postfix/main.cf"
+    main.write_text("".join(line for line in main.read_text().splitlines(True) if "relay_domains" not in line))
+    (text, remedy), = faults(host)
+    assert text == "/etc/postfix/main.cf is not as the database says: is to name our lists in relay_domains"
+    assert remedy == "run: signal-event mxbackup-update"
+
+
 def test_without_a_smart_host_there_is_no_loop(backup):
     assert loop(backup) == [("good", "no smart host is set: mail goes out by DNS")]
+
+
+def test_a_route_of_ones_own_is_told_without_a_smart_host_too(backup):
+    """Of two lines of one name qmail takes the last."""
+    backup.write(SMTPROUTES, "smithnet.com:\n.smithnet.com:\nsmithnet.com:mail.elsewhere.org\n")
+    assert ("note", f"{SMTPROUTES} sends mail for smithnet.com to mail.elsewhere.org, not by DNS") in loop(backup)
+
+
+@pytest.mark.parametrize("route, level, text", [
+    ("[10.0.0.5]:2525", "good", "to the next hop [10.0.0.5]:2525"),
+    ("10.0.0.5:2525", "good", "to the next hop [10.0.0.5]:2525"),
+    ("[10.0.0.5]", "fault", "to [10.0.0.5], not to the next hop [10.0.0.5]:2525"),
+    ("", "fault", "by DNS, not to the next hop [10.0.0.5]:2525")])
+def test_a_next_hop_has_to_be_in_force(backup, route, level, text):
+    backup.write("/home/e-smith/db/mxbackup", "smithnet.com=rule|NextHop|[10.0.0.5]:2525\n")
+    backup.write(SMTPROUTES, f"smithnet.com:{route}\n.smithnet.com:{route}\n")
+    assert (level, f"{SMTPROUTES} sends mail for smithnet.com {text}") in loop(backup)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 111.112.113.114  mail.doecom.net, sme.doecom.net: the backup MX under test
 100.99.98.97     mail.smithnet.com: the primary, whose port 25 answers
+111.112.113.115  tls.doecom.net and mta-sts.*: TLS servers, where a test starts them
+111.112.113.200  a NAT router that the host nat.doecom.net is behind: on no interface
 1.2.3.4          the name server (nsd), also what resolv.conf names
 200.200.200.200  some.other.computer.on.the.net: where the friend sits
 """
@@ -16,13 +18,14 @@ from sandbox import CHECKOUT
 
 NEEDS = "root", "networks", "iproute", "nsd", "mailfront"
 SERVER, PRIMARY, DNS, FRIEND = "111.112.113.114", "100.99.98.97", "1.2.3.4", "200.200.200.200"
+SECURE, ROUTER = "111.112.113.115", "111.112.113.200"
 LIBRARY = CHECKOUT / "root/usr/lib/mxbackup"
 PYTHON = "/usr/bin/python3"
 
 # Every zone has this head and `ns` at DNS; MX records name mail.doecom.net where they are as they should be.
 HEAD = "$ORIGIN {zone}.\n$TTL 60\n@ SOA ns admin 1 60 60 60 60\n@ NS ns\nns A " + DNS + "\n"
 ZONES = {
-    "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\n",
+    "doecom.net": f"mail A {SERVER}\nsme A {SERVER}\n@ MX 0 mail\nalias CNAME mail\ntls A {SECURE}\nnat A {ROUTER}\n",
     "smithnet.com": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\nwww CNAME @\n",
     "cw.com": "@ MX 20 mail14.messagelabs.com.\n@ MX 10 mail49.messagelabs.com.\n",
     "messagelabs.com": "mail14 A 100.99.98.94\nmail49 A 100.99.98.95\n",
@@ -42,9 +45,21 @@ ZONES = {
     "long-answer.org": f"mail A {PRIMARY}\n@ MX 0 mail\n@ MX 99 mail.doecom.net.\n" + "".join(
         f"@ MX 50 one-of-very-many-{n}\none-of-very-many-{n} A {PRIMARY}\n" for n in range(60)),
     "circle.org": "@ A 192.0.2.1\na CNAME b\nb CNAME a\n",
+    "at-loopback.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 127.0.0.1\n",
+    "wildcard-first.org": "@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A 0.0.0.0\n",
+    "behind-nat.org": f"@ MX 0 mail\n@ MX 5 backup\nmail A {FRIEND}\nbackup A {ROUTER}\n",
+    "elsewhere.org": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {FRIEND}\n",
+    "below-us.org": f"@ MX 0 mail\n@ MX 5 mail.doecom.net.\nmail A {PRIMARY}\n* MX 5 mail.doecom.net.\n",
     "smart.org": "@ MX 0 smtp.provider.net.\n@ MX 5 mail.doecom.net.\n",
+    "113.112.111.in-addr.arpa": "114 PTR mail.doecom.net.\n117 PTR mail.doecom.net.\n",
     "provider.net": "smtp A 100.99.98.96\n",
 }
+# Domains with an MTA-STS policy; what it says and how its server behaves is in secure.py.
+POLICY = f"@ MX 0 mail\nmail A {PRIMARY}\n_mta-sts TXT \"v=STSv1; id=1;\"\nmta-sts A {SECURE}\n@ MX 5 "
+ZONES.update({f"{name}.org": POLICY + "mail.doecom.net.\n" for name in (
+    "enforce", "by-wildcard", "lacking", "testing", "off", "no-mode", "wrong-name", "redirecting", "huge", "endless",
+    "slow", "silent", "wrong-type")})
+ZONES["trusted.org"] = POLICY + "tls.doecom.net.\n"
 
 
 def write_zones(folder, zones, address, port):
@@ -79,6 +94,8 @@ def serving(folder, control):
 class World:
     """Both namespaces; `server` and `friend` are the commands that run a command within one."""
 
+    secure = SECURE
+
     def __init__(self, folder):
         self.folder = folder
         self._processes = []
@@ -90,7 +107,7 @@ class World:
         self.friend, friend = self._namespace(resolv)
         self._run(self.server, "ip", "link", "add", "toward", "type", "veth",
                   "peer", "name", "toward", "netns", str(friend))
-        for inside, addresses in ((self.server, (SERVER, PRIMARY, DNS)), (self.friend, (FRIEND,))):
+        for inside, addresses in ((self.server, (SERVER, PRIMARY, DNS, SECURE)), (self.friend, (FRIEND,))):
             self._run(inside, "ip", "link", "set", "lo", "up")
             self._run(inside, "ip", "link", "set", "toward", "up")
             for address in addresses:
@@ -108,9 +125,13 @@ class World:
     def _run(self, inside, *command):
         subprocess.run([*inside, *command], check=True, timeout=10)
 
+    def run(self, inside, *command):
+        """Run `command` in the namespace `inside` to its end."""
+        return subprocess.run([*inside, *command], capture_output=True, timeout=10)
+
     def start(self, inside, *command):
         """Run `command` in the namespace `inside` until the world ends; return the process."""
-        process = subprocess.Popen([*inside, *command], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*inside, *map(str, command)], stdin=subprocess.DEVNULL)
         self._processes.append(process)
         return process
 

@@ -18,14 +18,15 @@ def attribute_possible(path):
     return True
 
 
-def test_a_new_file_has_what_the_umask_leaves(tmp_path):
-    before = os.umask(0o027)
+@pytest.mark.parametrize("umask", [0, 0o027, 0o777])
+def test_the_mode_of_a_new_file_does_not_depend_on_the_umask(tmp_path, umask):
+    before = os.umask(umask)
     try:
         atomicfile.replace(str(tmp_path / "file"), b"new\n")
     finally:
         os.umask(before)
     assert (tmp_path / "file").read_bytes() == b"new\n"
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
     assert os.listdir(tmp_path) == ["file"]
 
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from sandbox import CHECKOUT, ROOT, Sandbox
@@ -660,14 +661,13 @@ def test_a_limit_that_is_none_is_passed_over(tree, seconds):
 def test_a_save_in_whose_place_something_else_lies(tree):
     fragment(tree, "x\n")
     tree.write("/out/file", "mine\n")
-    (tree / "/out/file.esmith-save").mkdir()
-    result = expand(tree)
-    assert result.returncode == 1 and "/out/file.esmith-save: Is a directory" in result.stderr
-    assert tree.read("/out/file") == "mine\n"
-    (tree / "/out/file.esmith-save").rmdir()
-    (tree / "/out/file.esmith-save").symlink_to("nowhere")
-    assert expand(tree).returncode == 0
-    assert tree.read("/out/file.esmith-save") == "mine\n" and not (tree / "/out/nowhere").exists()
+    for number, make in enumerate((Path.mkdir, lambda path: path.symlink_to("nowhere"), os.mkfifo), 1):
+        (tree / "/out/file.esmith-save").unlink(missing_ok=True)
+        make(tree / "/out/file.esmith-save")
+        assert expand(tree).returncode == 0
+        assert tree.read("/out/file.esmith-save") == "mine\n" and not (tree / "/out/nowhere").exists()
+        assert os.path.lexists(tree / "/out/file.esmith-save.1") and len(saves(tree)) == 1 + number
+        tree.write("/out/file", "mine\n")
 
 
 @pytest.mark.needs("mounts")

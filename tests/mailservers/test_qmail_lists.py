@@ -21,11 +21,11 @@ sys.path.append(str(CHECKOUT / "tests/check"))
 
 from qpsmtpd import qpsmtpd  # noqa: E402
 
-from mxbackup.mailservers import qmail_lists as morercpthosts  # noqa: E402
+from mxbackup.mailservers import cdb  # noqa: E402
 
 CONTROL = "/var/qmail/control/"
 CONFIGURATION = "/home/e-smith/db/configuration"
-NO_COMPILER = {"PATH": "/nonexistent"}
+NO_PROGRAMS = {"PATH": "/nonexistent"}
 
 
 def configure(host, rules, status="enabled"):
@@ -104,12 +104,19 @@ def test_mailfront_takes_and_refuses_by_both_lists(host):
     assert [answer // 100 for answer in answers] == [2] * 122 + [5] * 3
 
 
-@pytest.mark.parametrize("how", ["expand-template", "signal-event"])
-def test_without_a_compiler_all_stay_in_rcpthosts(host, how):
+def test_no_program_is_needed_to_compile_or_to_take_out(host):
     rules = some(60)
     configure(host, rules)
-    arguments = {"expand-template": CONTROL + "rcpthosts", "signal-event": "mxbackup-update"}
-    assert host.run(how, arguments[how], **NO_COMPILER).returncode == 0
+    update(host, **NO_PROGRAMS)
+    assert compiled(host) == set(list(rules)[50:])
+    update(host, MXBACKUP_WITHHOLD="1", **NO_PROGRAMS)
+    assert compiled(host) == set() and not set(plain(host)) & set(rules)
+
+
+def test_an_expansion_by_itself_compiles_nothing(host):
+    rules = some(60)
+    configure(host, rules)
+    assert host.run("expand-template", CONTROL + "rcpthosts").returncode == 0
     assert plain(host)[1:] == list(rules) and compiled(host) == set()
 
 
@@ -196,8 +203,7 @@ def test_without_rules_the_administrators_lists_are_not_touched(host):
     (lambda host: configure(host, {}), {}),
     (lambda host: configure(host, some(50)), {}),
     (lambda host: None, {"MXBACKUP_WITHHOLD": "1"}),
-    # Even where the compiler is gone.
-    (lambda host: configure(host, {}), NO_COMPILER),
+    (lambda host: configure(host, {}), NO_PROGRAMS),
 ])
 def test_names_that_are_no_longer_wanted_leave_the_compiled_list(host, change, environment):
     configure(host, some(60))
@@ -258,44 +264,32 @@ def compiler(host, name, script):
     return {"PATH": f"{program.parent}:/nonexistent"}
 
 
-def test_cdbmake_serves_too(host):
-    configure(host, some(60))
-    update(host, **compiler(host, "cdbmake", '[ $# = 2 ] && exec /usr/bin/cdb -c -t "$2" "$1"'))
-    assert compiled(host) == set(list(some(60))[50:])
+def test_the_compiled_list_is_what_tinycdb_makes_of_the_same_names(tmp_path):
+    for names in ({"a.example"}, {f"d{number}.example.org" for number in range(3000)}, {"b\udcff\xe9.example", "x"}):
+        keys = sorted(name.encode("utf-8", "surrogateescape") for name in names)
+        records = b"".join(b"+%d,0:%s->\n" % (len(key), key) for key in keys)
+        subprocess.run(["cdb", "-c", tmp_path / "theirs"], input=records + b"\n", check=True)
+        assert cdb.keys(cdb.make(names)) == cdb.keys((tmp_path / "theirs").read_bytes()) == names
+        (tmp_path / "ours").write_bytes(cdb.make(names))
+        for key in keys[::100]:
+            assert subprocess.run(["cdb", "-q", tmp_path / "ours", key]).returncode == 0
+        assert subprocess.run(["cdb", "-q", tmp_path / "ours", "no.such.name"]).returncode == 100
 
 
-def test_qmail_newmrh_serves_too(host):
-    # As qmail's: what morercpthosts says, comments aside, in lower case.
-    host.write("/var/qmail/bin/qmail-newmrh", f"""#!/bin/sh
-cd {host / CONTROL} && grep -v '^#' morercpthosts | grep . | tr A-Z a-z |
-/usr/bin/awk '{{ printf "+%d,0:%s->\\n", length($0), $0 }} END {{ print "" }}' |
-/usr/bin/cdb -c -t morercpthosts.tmp morercpthosts.cdb
-""", 0o755)
-    host.write(CONTROL + "morercpthosts", "Hand.Example\n")
-    configure(host, some(60))
-    update(host)
-    assert compiled(host) == {"hand.example"} | set(list(some(60))[50:])
-    assert len(plain(host)) == 51
-    configure(host, some(60), "disabled")
-    update(host)
-    assert compiled(host) == {"hand.example"} and text(host) == "Hand.Example\n"
-
-
-@pytest.mark.parametrize("script", ["exit 111", "kill -9 $$", 'echo rubbish > "$4"', "exit 0"])
-def test_a_failing_compiler_fails_the_event_and_loses_no_name(host, script):
+def test_where_the_compiled_list_cannot_be_written_the_event_fails_and_no_name_is_lost(host):
     configure(host, some(60))
     update(host)
+    names = compiled(host)
+    place = host / (CONTROL + "morercpthosts.cdb")
+    place.unlink()
+    place.mkdir()
     rules = some(80)
     configure(host, rules)
-    update(host, status=1, **compiler(host, "cdb", script))
-    assert compiled(host) == set(list(rules)[50:60])
-    assert set(plain(host)[1:]) == set(rules) - compiled(host)
-    # Nor when rules go, and the compiled list should shrink.
-    configure(host, some(55))
-    update(host, status=1, PATH=f"{host / 'bin'}:/nonexistent")
-    assert set(plain(host)[1:]) | compiled(host) >= set(some(55))
+    update(host, status=1)
+    assert set(plain(host)[1:]) == set(rules) and names
+    place.rmdir()
     update(host)
-    assert compiled(host) == set(list(rules)[50:55])
+    assert compiled(host) == set(list(rules)[50:])
 
 
 @pytest.mark.parametrize("room", [0, 1000, 3000, 6000, 9000])
@@ -346,7 +340,7 @@ def test_no_moment_and_no_cut_in_which_a_name_is_in_neither(host):
             # lists are read again where one seems to be missing and something was replaced in between.
             for _ in range(50):
                 before = identities()
-                seen = set(listed(host)) | morercpthosts.keys(
+                seen = set(listed(host)) | cdb.keys(
                     (host / (CONTROL + "morercpthosts.cdb")).read_bytes())
                 if identities() == before:
                     break
@@ -386,3 +380,36 @@ def test_two_updates_at_once(host):
                                   env=host.environment) for _ in range(6)]
     assert [process.wait(60) for process in processes] == [0] * 6
     assert plain(host)[1:] == list(rules)[:50] and compiled(host) == set(list(rules)[50:])
+
+
+def withdraw(host):
+    """Take everything out as an erase does; returns (exit status, what was said)."""
+    program = "import sys; sys.path.insert(0, sys.argv[1]); from mxbackup.mailfiles import withdrawal\n"
+    ran = subprocess.run([sys.executable, "-c", program + "sys.exit(withdrawal.main())", ROOT / "usr/lib/mxbackup"],
+                         env=host.environment, capture_output=True, text=True)
+    return ran.returncode, ran.stdout
+
+
+def test_no_withdrawal_ends_well_while_the_compiled_list_holds_names(host):
+    configure(host, some(60))
+    update(host)
+    place = host / (CONTROL + "morercpthosts")
+    place.rename(host / "/kept")
+    place.mkdir()
+    status, said = withdraw(host)
+    assert status == 1 and "morercpthosts" in said
+    place.rmdir()
+    (host / "/kept").rename(place)
+    again = withdraw(host)
+    assert again[0] == 0 and compiled(host) == set(), again
+
+
+def test_a_part_that_is_cut_is_saved_before(host):
+    configure(host, some(3))
+    update(host)
+    edited = host.read(CONTROL + "rcpthosts").replace("d0001", "hand.example\nd0001")
+    host.write(CONTROL + "rcpthosts", edited)
+    (host / "/etc/e-smith/templates-custom/var/qmail/control/rcpthosts").mkdir(parents=True)
+    host.write("/etc/e-smith/templates-custom/var/qmail/control/rcpthosts/90broken", "{ perl }\n")
+    assert withdraw(host)[0] == 0
+    assert host.read(CONTROL + "rcpthosts.esmith-save") == edited

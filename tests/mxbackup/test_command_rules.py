@@ -311,7 +311,7 @@ def test_output_that_cannot_be_written(mxbackup):
                 text=True,
                 env=mxbackup.host.environment,
             )
-        assert (done.returncode, done.stderr) == (1, "mxbackup: [Errno 28] No space left on device\n")
+        assert (done.returncode, done.stderr) == (1, "mxbackup: No space left on device\n")
 
 
 def test_two_at_once_keep_both_rules(mxbackup):
@@ -339,3 +339,11 @@ def test_a_dry_run_writes_nothing(mxbackup):
         )
         assert mxbackup.host.read(CONFIGURATION) == before and mxbackup.events() == 0
     assert "+mxbackup=service|name|a.org,0,b.org,0|status|enabled\n" in mxbackup("add", "b.org", "-n").stdout
+
+
+def test_where_no_mail_server_reads_the_rules_an_add_says_so_and_what_to_install(sandbox):
+    sandbox.plant()
+    sandbox.write("/home/e-smith/db/configuration", "DomainName=doecom.net\nSystemName=sme\n")
+    done = sandbox.run("mxbackup", "add", "smithnet.com", "--domain")
+    assert done.returncode == 1
+    assert "no mail server here reads the rules" in done.stderr and "install Postfix" in done.stderr

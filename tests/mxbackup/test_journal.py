@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 
 from esmith.database import Database  # noqa: E402
 from mxbackup.mailfiles import change, undo  # noqa: E402
-from mxbackup.rules import journal, record, state  # noqa: E402
+from mxbackup.rules import extras, journal, record, state  # noqa: E402
 
 NAMES = [f"n{number}.org" for number in range(6)]
 # What writes, as far as a program can be stopped before it, or told that the disk is full.
@@ -38,7 +38,12 @@ def carry_out(edit, **named):
 def now():
     """The rules, as (enabled, kinds)."""
     found = state.load(Database())
-    return found.enabled, found.kinds
+    return found.enabled, {name: found.item(name) for name in found.kinds}
+
+
+def lists(found):
+    """The same without what rules have beside their kinds."""
+    return found[0], {name: item["kind"] for name, item in found[1].items()}
 
 
 def replayed(place):
@@ -51,20 +56,30 @@ def replayed(place):
         assert entry.number == number + 1
         number = entry.number
         entry.lead(found)
-    return (found.enabled, found.kinds), number
+    return (found.enabled, {name: found.item(name) for name in found.kinds}), number
 
 
 def some_edit(randomly):
     """A random change of the record, as a function of the database."""
     names = randomly.sample(NAMES, randomly.randint(1, 3))
     kind = randomly.choice(("HOST", "DOMAIN"))
+    note = str(randomly.random())
     return randomly.choice((
         lambda db: record.add([(name, kind) for name in names], db),
         lambda db: record.add([(name, kind) for name in names], db),
+        lambda db: noted(names, db, note),
         lambda db: record.remove(names, db),
         lambda db: record.replace([(name, kind) for name in names], db),
         record.enable, record.disable,
     ))
+
+
+def noted(names, db, note):
+    """Add rules with a note."""
+    done = record.add([(name, "HOST") for name in names], db)
+    for name in names:
+        extras.put(name, {"note": note}, db)
+    return done
 
 
 def by_hand(randomly):
@@ -125,11 +140,12 @@ def agree_after(place, hit, rounds, seed):
         db = change.Preview()
         edit(db)
         found = state.load(db)
-        after = found.enabled, found.kinds
+        after = found.enabled, {name: found.item(name) for name in found.kinds}
         status = in_a_child(edit, randomly.randint(0, 34), hit)
         assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) in (0, 3)
         there = now()
-        assert there in (before, after)
+        # What a rule has beside its kind is a file of its own, written just before: of that there may be more.
+        assert there in (before, after) or lists(there) in (lists(before), lists(after))
         beside = randomly.random() < 0.3
         if beside:
             by_hand(randomly)
@@ -194,7 +210,7 @@ def undo_equals_the_model(place, sequences, seed):
         (place / str(number) / "home/e-smith/db").mkdir(parents=True)
         model = Model()
         carry_out(lambda db: record.add([("first.org", "HOST")], db))
-        model.turn({"": True, "first.org": "HOST"})
+        model.turn({"": True, "first.org": {"kind": "HOST"}})
         for _ in range(randomly.randint(4, 12)):
             if model.made and randomly.random() < 0.5:
                 wanted = randomly.choice((None, randomly.randint(1, len(model.made))))
@@ -232,7 +248,7 @@ def test_an_ignored_entry_is_removed_and_back_again(place):
     Database().set("mxbackup", "service", {"name": "co.uk,1,Bad_One,0,x.org,7,a.org,0", "status": "enabled"})
     before = now()
     carry_out(lambda db: record.remove(["co.uk", "Bad_One", "x.org"], db))
-    assert now()[1] == {"a.org": "HOST"}
+    assert now()[1] == {"a.org": {"kind": "HOST"}}
     carry_out(undo.edit(None))
     assert now() == before and len(record.load().ignored) == 3
 
@@ -261,3 +277,16 @@ def test_a_torn_line_is_cut_off_and_a_damaged_one_is_named(place):
     with pytest.raises(journal.JournalError, match=r"line 3 is no entry .*: mv /var"):
         carry_out(lambda db: record.add([("c.org", "HOST")], db))
     assert now() == before
+
+
+def test_what_a_rule_has_beside_its_kind_goes_and_comes_back_with_it(place):
+    carry_out(lambda db: noted(["a.org", "b.org"], db, "until May"))
+    carry_out(lambda db: record.remove(["a.org"], db))
+    assert "a.org" not in extras.load()
+    carry_out(undo.edit(None))
+    assert now()[1]["a.org"] == {"kind": "HOST", "note": "until May"} == extras.load()["a.org"] | {"kind": "HOST"}
+    assert journal.entries()[-1].as_object()["added"] == [{"name": "a.org", "kind": "HOST", "note": "until May"}]
+    Database("mxbackup").set("b.org", "rule", {"Note": "until June"})
+    assert change.look()[-1].as_object()["changed"] == [
+        {"name": "b.org", "before": {"kind": "HOST", "note": "until May"},
+         "after": {"kind": "HOST", "note": "until June"}}]

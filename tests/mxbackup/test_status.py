@@ -142,7 +142,7 @@ def test_many_rules_are_current_beside_the_second_list(live):
     names = "".join(f"n{number}.example.org\n" for number in range(120))
     assert live.run("mxbackup", "add", "-", input=names).returncode == 0
     assert live.old() == {}
-    live.run("mxbackup", "remove", "-", "--no-update", input=names)
+    live.run("mxbackup", "remove", "-", "--no-update", "--yes", input=names)
     assert RCPTHOSTS in live.old()
     live.run("signal-event", "mxbackup-update")
     assert live.old() == {}

@@ -1,5 +1,6 @@
 """Hosts to install on, and the packages that are there before ours: what an SME server has, in our words."""
 
+import re
 import shutil
 
 from sandbox import CHECKOUT
@@ -52,6 +53,11 @@ class Host:
         """The line of our record in the database."""
         return next(line for line in self.root.read(CONFIGURATION).splitlines()
                     if line.startswith("mxbackup="))
+
+    def updates(self):
+        """How many events have brought the mail files up to date: ours, or the package's own."""
+        pattern = re.compile(rb"Processing event: (smeserver-mxbackup(-utf8)?|mxbackup)-update")
+        return sum(bool(pattern.search(message)) for message in list(self.root.syslog.messages))
 
     def logged(self, text):
         """How many syslog messages hold `text`."""

@@ -1,14 +1,21 @@
 """The Debian package: what it holds, and the real apt that installs, upgrades, removes and purges it."""
 
 import shutil
+import smtplib
+import socket
 import subprocess
+import sys
 
 import needs
 import pytest
-from conftest import once
 from hosts import CONFIGURATION, ENTRIES, RCPTHOSTS, Host, copy_checkout
+from packaged import once
 from sandbox import CHECKOUT, Syslog
 from throwaway_root import ThrowawayRoot
+
+sys.path.append(str(CHECKOUT / "tests/check"))
+
+from world import wait_for  # noqa: E402
 
 LATER = "9.0.0"
 
@@ -149,15 +156,37 @@ def test_install_upgrade_remove_and_purge(host, deb, later_deb):
     assert host.root.run("find /var/lib/mxbackup /etc/profile.d/e-smith.sh /etc/e-smith").stdout == ""
 
 
+def takes(port, recipient):
+    """Whether the Postfix on `port` takes mail of a stranger for `recipient`."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+        client.ehlo("anything.other.org")
+        client.mail("admin@anything.other.org")
+        return client.rcpt(recipient)[0] == 250
+
+
 @pytest.mark.needs("postfix")
-def test_beside_postfix(host, deb):
+def test_postfix_takes_the_friend_s_mail_from_the_installation_to_the_removal(host, deb, later_deb):
     root = host.root
-    root.run("cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf && postconf -e myhostname=sme.doecom.net",
-             check=True)
-    apt(host, "install", deb)
-    assert root.run(["mxbackup", "status"]).returncode == 0
-    assert root.run(["postfix", "check"]).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    root.run(f"""
+        cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf
+        postconf -e myhostname=sme.doecom.net mydestination=sme.doecom.net mynetworks= inet_interfaces=127.0.0.1
+        postconf -M -X smtp/inet
+        postconf -M -e "127.0.0.1:{port}/inet=127.0.0.1:{port} inet n - n - - smtpd"
+        newaliases; postfix start""", check=True)
+    before = root.run(["postconf", "-n"]).stdout
+    wait_for(lambda: not takes(port, "john@smithnet.com"))
+    for package in deb, later_deb:
+        said = apt(host, "install", package)
+        assert "did not work" not in said
+        wait_for(lambda: takes(port, "john@smithnet.com"))
+        assert takes(port, "x@deep.smithnet.com") and takes(port, "x@mail.bar.org")
+        assert not takes(port, "x@sub.mail.bar.org") and not takes(port, "tomy@hotmail.com")
+        assert root.run(["postfix", "check"]).returncode == 0
+    apt(host, "remove", "mxbackup")
+    wait_for(lambda: not takes(port, "john@smithnet.com"))
+    assert root.run(["postconf", "-n"]).stdout == before
+    assert not root.exists("/etc/postfix/mxbackup")
     apt(host, "purge", "mxbackup")
-    assert root.run(["postfix", "check"]).returncode == 0
-    left = root.run("grep -rl -i -e mxbackup -e smithnet /etc/postfix").stdout
-    assert left == ""
+    assert root.run(["postconf", "-n"]).stdout == before

@@ -60,11 +60,11 @@ def packages(host, built, variant="utf8"):
 
 def change(host, *arguments, events=1):
     """Run rpm while watching rcpthosts; exactly `events` update events may be seen. Returns its output."""
-    before = host.logged("Processing event: mxbackup-update")
+    before = host.updates()
     with host.watch() as watch:
         done = host.root.rpm(*arguments)
     assert_kept(watch, host)
-    assert host.logged("Processing event: mxbackup-update") - before == events
+    assert host.updates() - before == events
     return done.stdout + done.stderr
 
 
@@ -253,6 +253,21 @@ def test_a_half_configured_host(root, around, built):
     root.rpm("-e", "smeserver-mxbackup-utf8", "e-smith-python")
     assert not root.exists(RCPTHOSTS)
     assert_nothing_left(root)
+
+
+def test_without_bottle_and_idna_it_installs_and_says_what_does_not_work(python_host, built):
+    root = python_host.root
+    root.run("rm -rf $(find /usr/lib/python3 -name 'bottle*' -o -name 'idna*')", check=True)
+    said = root.rpm("-Uvh", *packages(python_host, built)).stdout
+    assert "python3-bottle is not installed" in said and "the panel does not work" in said
+    assert "python3-idna is not installed" in said and "not ASCII are refused" in said
+    assert "Installation finished." in said
+    assert_served(python_host)
+    shown = root.run(["/etc/e-smith/web/functions/mxbackup"], environment={
+        "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "GET", "REMOTE_USER": "admin"})
+    assert shown.returncode == 1 and "python3-bottle" in shown.stderr and "Traceback" not in shown.stderr
+    refused = root.run(["mxbackup", "add", "b\u00fccher.example"])
+    assert refused.returncode == 2 and "python3-idna" in refused.stderr
 
 
 def test_a_broken_custom_fragment(host, built):

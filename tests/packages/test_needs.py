@@ -84,6 +84,26 @@ echo "$last" >> /venv/tried
         "/venv/bin/python has no rpm module", "trying rpm-py-installer", "trying rpm", "the rpm module is there"]
 
 
+@pytest.mark.needs("root", "mounts")
+def test_mounts_of_its_own_are_had_in_a_chroot_that_is_no_mount_point_and_seen_nowhere_else(tmp_path):
+    inside = "mount -t tmpfs x /mnt && touch /mnt/inside && ls /mnt"
+    script = f"""
+        set -e
+        cd "$1"
+        mkdir usr proc dev tmp mnt packaging
+        for folder in usr proc dev; do mount --rbind /$folder $folder; done
+        for link in bin lib lib64 sbin; do [ ! -L /$link ] || cp -P /$link .; done
+        mount --bind "$2" packaging
+        mount --make-rshared /
+        ! chroot . unshare --mount true 2>/dev/null
+        chroot . /packaging/apart sh -c '{inside}'
+        ls mnt
+    """
+    apart = CHECKOUT / "packaging/apart"
+    done = subprocess.run([apart, "sh", "-c", script, "sh", tmp_path, apart.parent], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "inside\n"), done.stderr
+
+
 def test_every_line_of_the_table_says_all_seven_things():
     for need in needs.table().values():
         assert all(need), need

@@ -6,8 +6,8 @@ import subprocess
 
 import perlhost
 import pytest
-from conftest import Built, once
 from hosts import CONFIGURATION, ENTRIES, RCPTHOSTS, SMTPROUTES, copy_checkout
+from packaged import Built, once
 from sandbox import DATA, ROOT
 from test_install import ROUTES, assert_served, change, installed, packages
 from twoengines import perl

@@ -40,11 +40,12 @@ def used():
 
 # What the code puts together.
 MADE = {"SUCCESS_ENABLED", "SUCCESS_DISABLED", "HOST_MEANS", "DOMAIN_MEANS",
-        "ERR_400", "ERR_403", "ERR_404", "ERR_405", "ERR_413", "ERR_421", "ERR_500"}
+        "ERR_400", "ERR_403", "ERR_404", "ERR_405", "ERR_413", "ERR_421", "ERR_500", "ERR_504"}
 # Names of the environment and of forms that look like entries.
 NOT_ENTRIES = {"GET", "POST", "REMOTE_USER", "PATH_INFO", "HTTP_HOST", "HTTP_ORIGIN", "HTTP_COOKIE",
                "REQUEST_METHOD", "QUERY_STRING", "SCRIPT_NAME", "HTTP_ACCEPT_LANGUAGE", "CONTENT_LENGTH",
-               "CONTENT_TYPE",
+               "CONTENT_TYPE", "AUTH_TYPE", "HTTPS", "PATH", "REMOTE_ADDR", "REQUEST", "SERVER_NAME", "SERVER_PORT",
+               "SERVER_PROTOCOL",
                "GATEWAY_INTERFACE", "ESMITH_ROOT", "SAMEORIGIN", "ERR_"}
 
 
@@ -72,8 +73,9 @@ def reasons():
 
 LIBRARY = ROOT / "usr/lib/mxbackup/mxbackup"
 # Where the findings of a check are worded.
-CHECKING = ("check/exchangers", "check/files", "check/loop", "check/relay", "check/survey",
-            "mailservers/qmail", "network/address", "network/dns", "network/smtp")
+CHECKING = ("check/certificate", "check/exchangers", "check/files", "check/loop", "check/mtasts", "check/options",
+            "check/relay", "check/reverse", "check/standing", "check/survey", "mailservers/fate",
+            "mailservers/qmail", "network/address", "network/dns", "network/https", "network/smtp")
 # What the check says elsewhere: on the command line, in a dialogue, in a message, or as a note.
 NOT_FINDINGS = {
     "Host {} not found: {}", "Using domain server:", "Address: {}#{}", "Connected to {}.",
@@ -94,6 +96,8 @@ NOT_FINDINGS = {
     "{} refuses mail for domains that are not its own", "{}: it offers STARTTLS, but: {}",
     "{}: it goes on talking after STARTTLS", "Connection closed by foreign host.", "{} is an alias for {}.",
     "Trying {}...", "Name: {}", "Date: {}", "From: {}", "{} <{}>", "{}: {}", "{} ({})", "{}: there is no connection",
+    "{} is what the database says, for {}", "{} sends mail for {} to the next hop {}",
+    "GET {} HTTP/1.0\r\nHost: {}\r\nUser-Agent: mxbackup\r\nConnection: close\r\n\r\n",
 }
 
 

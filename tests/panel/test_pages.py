@@ -284,7 +284,7 @@ def test_the_manager_s_frame_is_around_the_page(manager, panel_host):
     page = manager.get()
     assert '<link rel="stylesheet" href="/server-common/css/sme_core.css">' in page.text
     assert '<link rel="stylesheet" href="/server-common/css/sme_main.css">' in page.text
-    assert '<body class="main">' in page.text and '<div class="banner">SME Server  manager</div>' in page.text
+    assert '<body class="mxb-page main">' in page.text and '<div class="banner">SME Server  manager</div>' in page.text
     assert '<p class="sme-copyright">Copyright</p>' in page.text
     assert "swapClass" not in page.text and "onload" not in page.text and "<b>" not in page.text
     assert page.text.count("<h1") == 1 and page.text.count("</html>") == 1
@@ -375,3 +375,19 @@ def test_a_confirmation_without_what_its_summary_gives_is_refused(door, panel_ho
     answer = door.post(form, fields)
     assert answer.status in (303, 400)
     assert names(panel_host) == before
+
+
+def test_the_history_shows_who_changed_what_and_takes_it_back_after_a_summary(door, panel_host):
+    before = names(panel_host)
+    door.post("/create/confirm", {"name": "history.example", "kind": "DOMAIN"})
+    page = door.get("/history")
+    assert "Added: history.example (DOMAIN)" in page.text and "panel: POST /create/confirm" in page.text
+    number = re.search(r"/history\?undo=([0-9]+)", page.text).group(1)
+    summary = door.get(f"/history?undo={number}")
+    assert f"Undo change {number}?" in summary.text and "history.example" in summary.text
+    assert names(panel_host) != before
+    assert f"Change {number} was undone." in door.follow(door.post("/history", {"number": number})).text
+    assert names(panel_host) == before
+    again = door.follow(door.post("/history", {"number": number}))
+    assert f"Change {number} cannot be undone" in again.text and names(panel_host) == before
+    assert door.post("/history", {"number": "x"}).status == 400

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 
+import needs
 import pytest
 from doors import CGI, RULES, prepare
 from sandbox import CHECKOUT, ROOT, Sandbox
@@ -88,6 +89,7 @@ HOSTILE = {"PATH": "/tmp:.", "ESMITH_ROOT": "/tmp", "DBPATH": "/tmp", "MXBACKUP_
 @pytest.fixture
 def sme_10():
     """An SME 10 in a throwaway root: the Perl engine's stand-in, and the manager's wrapper, 4750 root:nogroup."""
+    needs.require("mounts", "cc", "text-template")
     with ThrowawayRoot() as root:
         shutil.copytree(ROOT / "etc", root / "/etc", symlinks=True, dirs_exist_ok=True)
         shutil.copytree(ROOT / "usr/lib/mxbackup", root / "/usr/lib/mxbackup", symlinks=True)
@@ -109,8 +111,9 @@ def through_the_wrapper(root, form="", **request):
     if form:
         request.update(REQUEST_METHOD="POST", CONTENT_TYPE="application/x-www-form-urlencoded",
                        CONTENT_LENGTH=str(len(form)))
-    return root.run(["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in request.items()), "/usr/bin/setpriv",
-                     "--reuid", USER, "--regid", "nogroup", "--clear-groups", "/usr/sbin/wrapper"], input=form)
+    environment = [f"{name}={value}" for name, value in request.items()]
+    return root.run(["/usr/bin/env", "-i", *environment, "/usr/bin/setpriv", "--reuid", USER, "--regid", "nogroup",
+                     "--clear-groups", "/usr/sbin/wrapper"], input=form)
 
 
 @pytest.mark.needs("perl", "text-template", "mounts")

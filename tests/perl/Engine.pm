@@ -143,6 +143,9 @@ sub signal_event {
     opendir my $handlers, $folder or die "Can't open directory /etc/e-smith/events/$event\n";
     my %run = map { ($_ => "$folder/$_") } grep { !-d "$folder/$_" } readdir $handlers;
     $run{S05generic_template_expand} = '' if -d "$folder/templates2expand";
+    # Only a test's own: the harness has no services.
+    my $adjust = "$ROOT/etc/e-smith/events/actions/adjust-services";
+    $run{'S90adjust-services'} = $adjust if !$ROOT && -d "$folder/services2adjust" && -x $adjust;
     say_to_log("Processing event: $event @arguments");
     my $status = 0;
     for my $name (sort keys %run) {

@@ -3,6 +3,8 @@
 import os
 from fcntl import LOCK_EX, LOCK_NB, flock
 
+from esmith import plainfile
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable, List, Optional, Union
@@ -13,6 +15,8 @@ _SUFFIX = ".esmith~"
 # Names are at most 255 bytes; the rest is room for what makes the name temporary and unique.
 _NAME_BYTES = 220
 _LARGE = 1 << 16
+# Of a new file whose mode nobody says.
+_MODE = 0o644
 # fcntl.h and linux/fs.h.
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -32,17 +36,18 @@ class Replacement:
         mode: "Optional[int]" = None,
         uid: "Optional[int]" = None,
         gid: "Optional[int]" = None,
+        like: int = -1,
     ) -> None:
         self._path = path
         # -1 where it is closed.
         self._fd = -1
         self._temporary = temporary_name(path)
         self._folder = os.path.dirname(self._temporary)
-        self._clean(_prefix(path))
+        clean(path)
         try:
             self._create()
             self._write(pieces)
-            self._dress(mode, uid, gid)
+            self._dress(mode, uid, gid, like)
             os.fsync(self._fd)
         except BaseException:
             self.__exit__()
@@ -73,14 +78,21 @@ class Replacement:
             return False
         # It has the other name.
         self._temporary = ""
-        self._sync_folder()
+        plainfile.sync_folder(self._folder)
         return True
 
     def _exchange(self, right: "Callable[[str], bool]") -> bool:
-        current = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        from esmith.locking import take
+
         try:
-            # So that nobody takes it for a killed writer's when it has the temporary name.
-            flock(current, LOCK_EX | LOCK_NB)
+            current = plainfile.descriptor(self._path)
+        except FileNotFoundError:
+            # Somebody else's writer is between two names.
+            return False
+        try:
+            # So that nobody takes it for a killed writer's when it has the temporary name. Its own writer has it
+            # a moment longer.
+            take(current, self._path)
             if not right(self._path):
                 return False
             if not _exchange(self._temporary, self._path):
@@ -93,47 +105,9 @@ class Replacement:
                     # Meanwhile somebody went on from the new file: what he wrote stays.
                     _exchange(self._temporary, self._path)
                 return False
-        except BlockingIOError:
-            # Its own writer has it still.
-            return False
         finally:
             os.close(current)
         return True
-
-    def _sync_folder(self) -> None:
-        try:
-            folder = os.open(self._folder, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return
-        try:
-            os.fsync(folder)
-        except OSError:
-            # Not every file system can; the file is in place by now, whole.
-            pass
-        finally:
-            os.close(folder)
-
-    def _clean(self, prefix: str) -> None:
-        """Remove the temporary files that killed writers of this file left."""
-        try:
-            names_there = os.listdir(self._folder)
-        except OSError:
-            return
-        for name in names_there:
-            if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
-                continue
-            path = os.path.join(self._folder, name)
-            try:
-                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                flock(fd, LOCK_EX | LOCK_NB)
-                os.unlink(path)
-            except OSError:
-                pass
-            finally:
-                os.close(fd)
 
     def _create(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -167,51 +141,74 @@ class Replacement:
         while view:
             view = view[os.write(self._fd, view):]
 
-    def _dress(self, mode: "Optional[int]", uid: "Optional[int]", gid: "Optional[int]") -> None:
-        """Give the new file the old one's owner, attributes and mode, or those asked for."""
-        old: Optional[os.stat_result]
-        try:
-            old = os.stat(self._path)
-        except FileNotFoundError:
-            old = None
-        if old is not None:
-            uid = old.st_uid if uid is None else uid
-            gid = old.st_gid if gid is None else gid
-            mode = old.st_mode & 0o7777 if mode is None else mode
-        new = os.fstat(self._fd)
-        uid = new.st_uid if uid is None else uid
-        gid = new.st_gid if gid is None else gid
-        if (uid, gid) != (new.st_uid, new.st_gid):
+    def _dress(self, mode: "Optional[int]", uid: "Optional[int]", gid: "Optional[int]", like: int) -> None:
+        """Give the new file the owner, attributes and mode of the old one or of `like`, or those asked for."""
+        old = like
+        if like < 0:
             try:
-                os.fchown(self._fd, uid, gid)
-            except PermissionError:
-                # Only root may give a file away; the content matters more.
-                pass
-        if old is not None:
-            self._copy_attributes()
-        if mode is None:
-            umask = os.umask(0o077)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.fchmod(self._fd, mode)
-
-    def _copy_attributes(self) -> None:
-        """Copy the extended attributes: access control lists, the security context."""
-        try:
-            attributes = os.listxattr(self._path)
-        except OSError:
-            return
-        for name in attributes:
-            try:
-                os.setxattr(self._fd, name, os.getxattr(self._path, name))
+                old = plainfile.descriptor(self._path, follow=False)
             except OSError:
-                # Some are the system's alone.
+                # None, or no file, or one that this user may not read: what is asked for has to do.
                 pass
+        try:
+            new = os.fstat(self._fd)
+            if old >= 0:
+                found = os.fstat(old)
+                uid = found.st_uid if uid is None else uid
+                gid = found.st_gid if gid is None else gid
+                mode = found.st_mode & 0o7777 if mode is None else mode
+            uid = new.st_uid if uid is None else uid
+            gid = new.st_gid if gid is None else gid
+            if (uid, gid) != (new.st_uid, new.st_gid):
+                try:
+                    os.fchown(self._fd, uid, gid)
+                except PermissionError:
+                    # Only root may give a file away; the content matters more.
+                    pass
+            if old >= 0:
+                _copy_attributes(old, self._fd)
+            os.fchmod(self._fd, _MODE if mode is None else mode)
+        finally:
+            if old >= 0 and old != like:
+                os.close(old)
+
+
+def clean(path: str) -> None:
+    """Remove the temporary files that killed writers of the file `path` (str) left beside it."""
+    folder, prefix = os.path.dirname(path) or ".", _prefix(path)
+    try:
+        names_there = os.listdir(folder)
+    except OSError:
+        return
+    for name in names_there:
+        if not (name.startswith(prefix) and name.endswith(_SUFFIX)):
+            continue
+        temporary = os.path.join(folder, name)
+        try:
+            fd = plainfile.descriptor(temporary, follow=False)
+        except OSError:
+            # No file, so no writer's.
+            continue
+        try:
+            flock(fd, LOCK_EX | LOCK_NB)
+            os.unlink(temporary)
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
 
 
 def temporary_name(path: str) -> str:
     """A name beside the file `path` (str) for something locked and short-lived; replace() cleans it up."""
     return os.path.join(os.path.dirname(path) or ".", _prefix(path) + os.urandom(6).hex() + _SUFFIX)
+
+
+def lasting_name(path: str) -> str:
+    """The name that a file is to get, of which `path` (str) may be the temporary one; else `path` as it is."""
+    folder, name = os.path.split(path)
+    if not (name.startswith(".") and name.endswith(_SUFFIX)):
+        return path
+    return os.path.join(folder, name[1:-len(_SUFFIX)].rpartition(".")[0])
 
 
 def names(path: str, fd: int) -> bool:
@@ -223,15 +220,20 @@ def names(path: str, fd: int) -> bool:
 
 
 def replace(
-    path: str, data: bytes, mode: "Optional[int]" = None, uid: "Optional[int]" = None, gid: "Optional[int]" = None
+    path: str,
+    data: bytes,
+    mode: "Optional[int]" = None,
+    uid: "Optional[int]" = None,
+    gid: "Optional[int]" = None,
+    like: int = -1,
 ) -> None:
-    """Replace the file `path` (str, as it is: root it first) by `data` (bytes), whole or not at all.
+    """Replace the file `path` (as it is: root it first) by `data`, whole or not at all.
 
-    The new file is on disk before it gets the name. Mode, owner and extended attributes are the old
-    file's unless given; a new file has what the umask leaves of 0666. Raises OSError (a full disk, a folder
-    that is not there …) with the old file as it was and nothing left behind.
+    The new file is on disk before it gets the name. Mode, owner and extended attributes are the old file's, or those
+    of the file open as `like`, unless given; a new file has 0644, whatever the umask. Raises OSError (a full disk, a
+    folder that is not there ...) with the old file as it was and nothing left behind.
     """
-    with Replacement(path, [data], mode, uid, gid) as replacement:
+    with Replacement(path, [data], mode, uid, gid, like) as replacement:
         replacement.commit()
 
 
@@ -248,3 +250,17 @@ def _exchange(path: str, other: str) -> bool:
 
 def _prefix(path: str) -> str:
     return "." + os.fsdecode(os.fsencode(os.path.basename(path))[:_NAME_BYTES]) + "."
+
+
+def _copy_attributes(old: int, new: int) -> None:
+    """Copy the extended attributes of one open file to another: access control lists, the security context."""
+    try:
+        attributes = os.listxattr(old)
+    except OSError:
+        return
+    for name in attributes:
+        try:
+            os.setxattr(new, name, os.getxattr(old, name))
+        except OSError:
+            # Some are the system's alone.
+            pass

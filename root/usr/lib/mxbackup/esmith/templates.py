@@ -10,7 +10,7 @@ import stat
 import sys
 
 from esmith import fragments as fragment
-from esmith import metadata
+from esmith import metadata, plainfile
 from esmith.errors import TemplateError
 from esmith.paths import rooted
 from esmith.written import Written
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 QUEUE = ("/etc/e-smith/templates-custom", "/etc/e-smith/templates")
 DEFAULT_BEGIN = "/etc/e-smith/templates-default/template-begin"
 LEFT_OVERS = ("~", ".swp", ".orig", ".rpmsave", ".rpmnew", ".rpmorig")
-SAVE = ".esmith-save"
-# So many older saves are kept; the next one drops the oldest, and says so.
-OLDER_SAVES = 9
 
 # For an ESMITH_ROOT without a default begin: the one of the tree that the engine runs from.
 _OWN_DEFAULT_BEGIN = os.path.realpath(__file__).rpartition("/usr/lib/mxbackup/")[0] + DEFAULT_BEGIN
@@ -164,13 +161,8 @@ class _Template:
     def current(self) -> "Tuple[Optional[os.stat_result], Optional[bytes]]":
         """Return (stat result, content) of the output as it is now, (None, None) where there is none."""
         try:
-            found = os.stat(self.place)
-            if stat.S_ISDIR(found.st_mode):
-                raise TemplateError(f"Could not expand {self.output}: it is a directory")
-            if not stat.S_ISREG(found.st_mode):
-                raise TemplateError(f"Could not expand {self.output}: it is no regular file")
-            with open(self.place, "rb") as output:
-                return found, output.read()
+            content, found = plainfile.read(self.place)
+            return found, content
         except FileNotFoundError:
             if not os.path.isdir(os.path.dirname(self.place)):
                 raise TemplateError(
@@ -178,7 +170,8 @@ class _Template:
                 ) from None
             return None, None
         except OSError as error:
-            raise TemplateError(f"Could not expand {self.output}: {error.strerror}") from None
+            what = "it is a directory" if os.path.isdir(self.place) else error.strerror
+            raise TemplateError(f"Could not expand {self.output}: {what}") from None
 
     def refresh(self) -> None:
         """See the databases as they are now: only under the output's lock, lest older data replace newer."""
@@ -269,16 +262,18 @@ def _told(error: OSError) -> str:
 
 
 def _delete(template: _Template, current: "Optional[bytes]", written: Written) -> bool:
+    from esmith import saves
+
     if current is None:
         return False
     if not written.own(current):
-        _save(template, current)
+        saves.keep(template.place, template.output, current, template._warn)
     os.unlink(template.place)
     return True
 
 
 def _replace(template: _Template, content: bytes, written: Written, reset: bool) -> bool:
-    from esmith import atomicfile
+    from esmith import atomicfile, saves
 
     # Also where the output stays as it is: without the fragment the next expansion would drop the lines.
     if template.custom is not None:
@@ -288,15 +283,10 @@ def _replace(template: _Template, content: bytes, written: Written, reset: bool)
         found, current = template.current()
         mode, uid, gid = _ownership(template, None if reset else found)
         if found is not None and current == content:
-            # Even where the content is right already, mode and owner are made so.
-            if mode != stat.S_IMODE(found.st_mode):
-                os.chmod(template.place, mode)
-            owner = found.st_uid, found.st_gid
-            if os.geteuid() == 0 and uid is not None and gid is not None and (uid, gid) != owner:
-                os.chown(template.place, uid, gid)
+            _dress(template, found, mode, uid, gid)
             break
         if current is not None and not written.own(current):
-            _save(template, current)
+            saves.keep(template.place, template.output, current, template._warn)
             noted = [content]
         else:
             noted = [text for text in (current, content) if text is not None]
@@ -312,6 +302,25 @@ def _replace(template: _Template, content: bytes, written: Written, reset: bool)
         if found is not None and os.path.isfile(template.place + name):
             os.unlink(template.place + name)
     return current != content
+
+
+def _dress(
+    template: _Template, found: os.stat_result, mode: int, uid: "Optional[int]", gid: "Optional[int]"
+) -> None:
+    """Give the output, which is right already and was `found`, its mode and owner, too."""
+    owner = found.st_uid, found.st_gid
+    other_owner = os.geteuid() == 0 and uid is not None and gid is not None and (uid, gid) != owner
+    if mode == stat.S_IMODE(found.st_mode) and not other_owner:
+        return
+    output = plainfile.descriptor(template.place)
+    try:
+        # What took its place meanwhile is not the engine's to give away.
+        if os.path.samestat(os.fstat(output), found):
+            if other_owner and uid is not None and gid is not None:
+                os.fchown(output, uid, gid)
+            os.fchmod(output, mode)
+    finally:
+        os.close(output)
 
 
 def _ownership(template: _Template, found: "Optional[os.stat_result]") -> "Tuple[int, Optional[int], Optional[int]]":
@@ -351,51 +360,8 @@ def _adopt(template: _Template, path: str, text: bytes) -> None:
     """Write the custom fragment: `text`, the lines that were in the output before the engine first wrote it."""
     from esmith import atomicfile
 
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    plainfile.make_folders(os.path.dirname(path))
     atomicfile.replace(path, text, mode=0o644)
     template._warn(
         f"WARNING: {template.output} was never written by the engine: its own lines are kept in {path}"
     )
-
-
-def _save(template: _Template, current: bytes) -> None:
-    """Keep the output, `current` (bytes) as it is, as FILE.esmith-save, and older saves beside it."""
-    save = template.place + SAVE
-    try:
-        with open(save, "rb") as saved:
-            if saved.read() == current:
-                return
-        _make_room(save, template)
-    except FileNotFoundError:
-        pass
-    if os.path.islink(template.place):
-        # A link would go on to show what others write where it leads.
-        _copy(template.place, current, save)
-    else:
-        try:
-            # The very file, with all that belongs to it.
-            os.link(template.place, save)
-        except OSError:
-            _copy(template.place, current, save)
-    template._warn(
-        f"WARNING: {template.output} was changed by another hand than the engine's: kept as {template.output + SAVE}"
-    )
-
-
-def _make_room(save: str, template: _Template) -> None:
-    names = [f"{save}.{number}" for number in range(1, OLDER_SAVES + 1)]
-    if os.path.lexists(names[-1]):
-        template._warn(
-            f"WARNING: the oldest save, {template.output}{SAVE}.{OLDER_SAVES}, is dropped"
-        )
-    for older, newer in reversed(list(zip(names, [save] + names))):
-        if os.path.lexists(newer):
-            os.rename(newer, older)
-
-
-def _copy(path: str, content: bytes, save: str) -> None:
-    """Write the `content` (bytes) of the file `path` to `save`, for the same owner and mode."""
-    from esmith import atomicfile
-
-    found = os.stat(path)
-    atomicfile.replace(save, content, mode=stat.S_IMODE(found.st_mode), uid=found.st_uid, gid=found.st_gid)

@@ -6,8 +6,8 @@ so that `sha256sum -c` tells an administrator which outputs were edited. It is a
 """
 
 import os
-from fcntl import LOCK_EX, flock
 
+from esmith import plainfile
 from esmith.paths import rooted
 
 TYPE_CHECKING = False
@@ -38,20 +38,24 @@ class Written:
 
     def __enter__(self) -> "Written":
         folder = rooted(FOLDER)
-        name = _digest(os.fsencode(self._output))
-        flags = os.O_RDONLY if self._looking else os.O_RDWR | os.O_CREAT
+        path = os.path.join(folder, _digest(os.fsencode(self._output)))
         try:
-            if not self._looking:
-                os.makedirs(folder, 0o700, exist_ok=True)
-            self._descriptor = os.open(
-                os.path.join(folder, name), flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-            )
+            if self._looking:
+                self._descriptor = plainfile.descriptor(path, follow=False)
+            else:
+                plainfile.make_folders(folder, 0o700)
+                new = not os.path.lexists(path)
+                self._descriptor = plainfile.descriptor(path, os.O_RDWR | os.O_CREAT, 0o600, follow=False)
+                if new:
+                    plainfile.sync_folder(folder)
         except OSError as error:
             self._barred = self._looking and isinstance(error, PermissionError)
             self._error = error
             return self
         if not self._looking:
-            flock(self._descriptor, LOCK_EX)
+            from esmith.locking import take
+
+            take(self._descriptor, self._output)
         for line in os.pread(self._descriptor, 1 << 16, 0).splitlines():
             digest = line.partition(b" ")[0].decode("ascii", "replace")
             if len(digest) == 64:
@@ -74,7 +78,8 @@ class Written:
     def note(self, *contents: bytes, needed: bool = False) -> None:
         """Record `contents` (bytes each) as the engine's own; OSError where that cannot be and is `needed`.
 
-        Before a replacement both the old output and the new are noted: whichever a crash leaves is known.
+        Before a replacement both the old output and the new are noted: whichever a crash leaves is known. They are on
+        disk when this returns, so before the new output can be.
         """
         digests = [_digest(content) for content in contents]
         if needed and self._error is not None:
@@ -86,6 +91,7 @@ class Written:
         text = b"".join(digest.encode() + b"  " + line for digest in digests)
         try:
             os.ftruncate(self._descriptor, os.pwrite(self._descriptor, text, 0))
+            os.fsync(self._descriptor)
         except OSError:
             # A full disk: the next expansion then finds an unknown file, and saves it.
             if needed:

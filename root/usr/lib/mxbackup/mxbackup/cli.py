@@ -46,6 +46,7 @@ COMMANDS = {
     "history": ("mxbackup.commands.history", "show what was changed, when and by whom"),
     "undo": ("mxbackup.commands.undo", "take a change back"),
     "check": ("mxbackup.commands.check", "prove it: the mail files, the SMTP dialogues, the MX records"),
+    "letter": ("mxbackup.commands.letter", "write to a friend what he has to do"),
     "panel": ("mxbackup.commands.panel", "serve the panel to a browser on this host"),
 }
 
@@ -79,7 +80,7 @@ def main(argv: "List[str]") -> int:
         return _fail(error, 2 if _refused(error) else 1)
     except OSError as error:
         _give_up_output(1)
-        return _fail(error, 1)
+        return _fail(_sentence(error), 1)
 
 
 def _dispatch(arguments: "List[str]") -> int:
@@ -94,7 +95,7 @@ def _dispatch(arguments: "List[str]") -> int:
         print("mxbackup", __version__)
         return 0
     if name not in COMMANDS:
-        raise WrongUse(f"no such command: {printable(name)} (one of: {' '.join(COMMANDS)})")
+        raise WrongUse(_mistyped(name))
     module = import_module(COMMANDS[name][0])
     parser = argparse.ArgumentParser(
         prog="mxbackup " + name,
@@ -106,12 +107,29 @@ def _dispatch(arguments: "List[str]") -> int:
     module.add_arguments(parser)
     parser.set_defaults(command=name)
     try:
-        options = parser.parse_args(arguments[1:])
+        options, rest = parser.parse_known_args(arguments[1:])
+        names = [word for word in rest if word == "-" or not word.startswith("-")]
+        if not hasattr(options, "names") or names != rest:
+            names = []
+        if names != rest:
+            parser.error("unrecognized arguments: " + " ".join(map(printable, rest)))
+        if names:
+            # argparse takes those before the first option alone.
+            options.names += names
     except SystemExit as stop:
         # argparse gives 0 after --help, 2 for wrong use.
         return int(stop.code or 0)
     status: int = module.run(options)
     return status
+
+
+def _mistyped(name: str) -> str:
+    from difflib import get_close_matches
+
+    other = {"rm": "remove", "del": "remove", "delete": "remove", "ls": "list", "show": "list", "log": "history"}
+    near = [other[name]] if name in other else get_close_matches(name, COMMANDS, 1, 0.6)
+    meant = f"; did you mean '{near[0]}'?" if near else f" (one of: {' '.join(COMMANDS)})"
+    return f"no such command: {printable(name)}{meant}"
 
 
 def _filled(text: str) -> str:
@@ -131,6 +149,17 @@ def _refused(error: Exception) -> bool:
     from mxbackup.rules.rule import RuleError
 
     return isinstance(error, (WrongUse, FormatError, RuleError))
+
+
+def _sentence(error: OSError) -> str:
+    """Say what went wrong without numbers, and of a temporary file by the name that it was to get."""
+    from esmith.atomicfile import lasting_name
+
+    name = error.filename
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    place = f"{lasting_name(name)}: " if isinstance(name, str) else ""
+    return f"{place}{error.strerror or error}"
 
 
 def _fail(error: "Union[str, Exception]", status: int) -> int:

@@ -19,7 +19,7 @@ def run(
     """Check `domains` (iterable of str; None for the host's own rules); return a list of verdict.Verdict.
 
     The first is on the server itself (kind "SERVER"), unless `parts` leaves nothing to check there; the
-    others are on the domains in order. `options` are those of survey.Options; `progress(done, total)` is
+    others are on the domains in order. `options` are those of options.Options; `progress(done, total)` is
     called after each domain. Verdicts on the host's own rules are stored for store.load().
     Raises commands.WrongUse for what cannot be meant, and DatabaseError.
     """
@@ -33,7 +33,8 @@ def run_and_compare(
 ) -> "Tuple[List[Verdict], List[Verdict], str]":
     """As run(), but return (verdicts, those that changed since they were stored, why not stored or "")."""
     from mxbackup.check import store
-    from mxbackup.check.survey import Options, Survey
+    from mxbackup.check.options import Options
+    from mxbackup.check.survey import Survey
     from mxbackup.check.verdict import PARTS, SERVER
     todo = Survey(Options(domains, **options))
     verdicts = todo.run(progress)

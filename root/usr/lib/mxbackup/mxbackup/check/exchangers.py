@@ -58,12 +58,12 @@ class Identity:
 
 def check(
     domain: str, identity: Identity, directory: Directory, deadline: Deadline, transcript: "List[str]",
-    knock: bool = True,
+    knock: bool = True, next_hop: str = "",
 ) -> "Tuple[List[Finding], List[Exchanger]]":
     """Look at the MX records of `domain`; return (findings, exchangers).
 
     `transcript`, a list, gets the lines that host(1) would show. `knock` tells whether to see if the primary
-    answers.
+    answers. `next_hop` is where this host hands the mail to, whatever DNS says, or "".
     `exchangers` is the list of Exchanger by preference, empty where DNS did not tell.
     """
     findings: List[Finding] = []
@@ -85,7 +85,7 @@ def check(
         return findings, []
     if not records:
         return findings, []
-    exchangers = _look_up(records, identity, directory, deadline, found)
+    exchangers = _look_up(records, identity, directory, deadline, found, bool(next_hop))
     own = [exchanger for exchanger in exchangers if exchanger.own]
     others = [exchanger for exchanger in exchangers if not exchanger.own]
     if not own and any(finding.level == UNCHECKED for finding in findings):
@@ -95,9 +95,12 @@ def check(
         found(FAULT, f"{identity} is not among its MXs: " + _list(records),
               f"in the domain's public DNS add: {domain}. IN MX {min(records[-1][0] + 10, 65535)} "
               f"{identity.names[0] if identity.names else 'THIS.HOST'}.")
+    elif next_hop:
+        found(GOOD, f"{own[0].name} ({own[0].preference}) is an MX, and hands the mail to the next hop {next_hop}")
     elif not others:
         found(FAULT, f"{identity} is its only MX: there is no primary to hand the mail to",
-              "add an MX record for the primary, with a lower number")
+              "add an MX record for the primary, with a lower number; or, where it is to be hidden, give the rule a "
+              f"next hop: mxbackup add {domain} --next-hop HOST")
     elif own[0].preference < others[0].preference:
         found(FAULT, f"{own[0].name} is its primary MX ({own[0].preference}), before {others[0].name} "
                      f"({others[0].preference}): mail would stay here",
@@ -112,6 +115,52 @@ def check(
     if others and knock:
         _knock(others[0], deadline, found)
     return findings, exchangers
+
+
+def seen_here(
+    domain: str, exchangers: "List[Exchanger]", identity: Identity, directory: Directory, deadline: Deadline,
+) -> "Tuple[List[Finding], List[Exchanger]]":
+    """Return (findings, the exchangers of `domain` as this host's own resolvers tell them).
+
+    The host's mail server goes by these, whatever the domain's name servers tell the world in `exchangers`.
+    """
+    findings: List[Finding] = []
+
+    def found(level: str, text: str, remedy: str = "") -> None:
+        findings.append(Finding("dns", level, text, remedy))
+
+    try:
+        records: _Records = directory.exchangers_here(domain, deadline)
+        world = [(each.preference, each.name) for each in exchangers]
+        if records == world or len(world) >= MOST_EXCHANGERS:
+            return [], exchangers
+        found(NOTE, f"this host's name server says {_list(records) or 'nothing'}, where the domain's own say "
+                    f"{_list(world)}: mail here goes by the former", "look at the name server in resolv.conf")
+        return findings, _look_up(records, identity, directory, deadline, found) if records else []
+    except DNSError as error:
+        found(UNCHECKED, f"where mail goes from here: {error}", "try again")
+        return findings, []
+
+
+def check_below(
+    domain: str, name: str, identity: Identity, directory: Directory, deadline: Deadline
+) -> "List[Finding]":
+    """Look at the MX records of `name`, which nobody has, below `domain`; return findings.
+
+    It has some by a wildcard (RFC 4592), or none: then there is nothing to say.
+    """
+    try:
+        answer = ask(directory.of(domain, deadline)[0], name, "MX", deadline)
+        found = _look_up(answer.records, identity, directory, deadline, lambda *_: None) if answer.records else []
+    except DNSError:
+        # The domain's own records are asked for, too, and say so.
+        return []
+    if not found or not all(exchanger.own for exchanger in found):
+        return []
+    return [Finding("dns", FAULT, f"names below {domain} have no MX but this host: there is no primary to hand the "
+                                  "mail to",
+                    f"give *.{domain} an MX record for the primary, with a lower number, too; or make the rule a "
+                    "HOST")]
 
 
 def _nonexistent(domain: str) -> "Tuple[str, str]":
@@ -186,8 +235,12 @@ def _records(
 
 def _look_up(
     records: "_Records", identity: Identity, directory: Directory, deadline: Deadline, found: "_Found",
+    hidden: bool = False,
 ) -> "List[Exchanger]":
-    """Return the records as Exchangers, with their addresses; report those that no sender can use."""
+    """Return the records as Exchangers, with their addresses; report those that no sender can use.
+
+    `hidden` tells that the primary need not be among them.
+    """
     exchangers = []
     primary = records[0][0]
     for index, (preference, name) in enumerate(records):
@@ -206,7 +259,7 @@ def _look_up(
                     found(FAULT, f"MX {preference} {name} is an alias (CNAME) of {alias} (RFC 2181, 10.3)",
                           f"put {alias} itself into the MX record")
                 elif not addresses:
-                    found(FAULT if named or preference == primary else NOTE,
+                    found(FAULT if named or preference == primary and not hidden else NOTE,
                           f"MX {preference} {name} has no address",
                           f"add an address record for {name}, or remove that MX")
             except DNSError as error:

@@ -6,7 +6,7 @@ import stat
 from esmith.errors import EsmithError
 from esmith.paths import rooted
 from mxbackup import mailservers
-from mxbackup.check.verdict import FAULT, GOOD, Finding
+from mxbackup.check.verdict import FAULT, GOOD, UNCHECKED, Finding
 from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
 from mxbackup.mailfiles import outputs
 
@@ -48,6 +48,7 @@ def check(host: "Host") -> "List[Finding]":
                 _check_readable(beside, file.reader, found)
         if _check_fragments(file, found) and whole:
             _check_content(file, path, host.database, found)
+    _check_beyond(host, found)
     if not applying:
         found(FAULT, "this host has no mail server's files that the rules could go to",
               "look at: mxbackup status")
@@ -89,6 +90,30 @@ def _check_fragments(file: "MailFile", found: "Found") -> bool:
     if not installed:
         found(FAULT, f"there is no fragment of ours for {file.path}", "install the package again")
     return bool(installed) and not hidden
+
+
+def _check_beyond(host: "Host", found: "Found") -> None:
+    """See that what the servers keep beyond their files is in force, and that none delivers a rule's mail itself."""
+    try:
+        for server, path, sentence in outputs.beyond(host.database):
+            if sentence:
+                found(FAULT, f"{path} is not as the database says: {sentence}", UPDATE)
+            else:
+                found(GOOD, f"{path} is what the database says, for {server.name}")
+    except (EsmithError, OSError) as error:
+        found(UNCHECKED, str(error), f"repair that, and {UPDATE}")
+    rules = host.configuration.rules.kinds
+    for server in mailservers.servers():
+        if not server.own_names or not server.applies():
+            continue
+        try:
+            own = sorted(set(rules).intersection(name.lower() for name in server.own_names(host.database)))
+        except (EsmithError, OSError) as error:
+            found(UNCHECKED, f"{server.name} cannot be asked: {error}", "look at: mxbackup status")
+            continue
+        for name in own:
+            found(FAULT, f"{server.name} delivers mail for {name} itself: none of it goes to the primary",
+                  f"take {name} out of the names that it delivers, or run: mxbackup remove {name}")
 
 
 def _check_content(file: "MailFile", path: str, database: "Database", found: "Found") -> None:

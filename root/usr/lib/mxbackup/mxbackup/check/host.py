@@ -2,11 +2,11 @@
 
 import os
 
-from mxbackup.rules import record
+from mxbackup.rules import extras, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import Dict, List, Optional
 
     from esmith.database import Database
 
@@ -19,6 +19,7 @@ class Host:
     smart_host     str: where this host sends its mail, "" for by DNS
     names          list of str: the host's own names, the first being the one it uses itself
     domain         str: its own domain
+    next_hops      dict name -> next hop, of those rules in force that have one
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Host:
         smart_host: str,
         names: "List[str]",
         domain: str,
+        next_hops: "Dict[str, str]",
     ) -> None:
         self.database = database
         self.configuration = configuration
         self.smart_host = smart_host
         self.names = names
         self.domain = domain
+        self.next_hops = next_hops
 
     @property
     def name(self) -> str:
@@ -52,6 +55,7 @@ def load() -> "Optional[Host]":
     names = [f"{database.value('SystemName') or 'localhost'}.{domain}".lower()]
     hosts = Database("hosts", readonly=True)
     names += [host.key.lower() for host in hosts.records("host") if host.get("HostType") == "Self"]
-    return Host(
-        database, record.load(database), wanted.host_smart_host(database), list(dict.fromkeys(names)), domain.lower()
-    )
+    configuration = record.load(database)
+    next_hops = extras.values("next_hop", wanted.in_force(configuration), extras.load(database))
+    smart_host = wanted.host_smart_host(database)
+    return Host(database, configuration, smart_host, list(dict.fromkeys(names)), domain.lower(), next_hops)

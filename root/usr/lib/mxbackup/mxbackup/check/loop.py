@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 def check(
-    domain: str, kind: str, smart_host: str, exchangers: "List[Exchanger]", smart_addresses: "Set[Address]"
+    domain: str,
+    kind: str,
+    smart_host: str,
+    exchangers: "List[Exchanger]",
+    smart_addresses: "Set[Address]",
+    next_hop: str = "",
 ) -> "List[Finding]":
     """Follow mail for `domain` on its way out; return findings.
 
     `smart_host` is "" where none is set. `exchangers` is what exchangers.check() returned, `smart_addresses` a set of
-    addresses as network.address.parse_address returns them.
+    addresses as network.address.parse_address returns them. `next_hop` is the rule's, or "".
     """
     findings = []
 
@@ -35,10 +40,11 @@ def check(
 
     if not smart_host:
         found(GOOD, "no smart host is set: mail goes out by DNS")
-        return findings
     for server in mailservers.servers():
         if server.route:
-            _follow(server.route, domain, kind, smart_host, found)
+            _follow(server.route, domain, kind, smart_host, next_hop, found)
+    if not smart_host:
+        return findings
     for exchanger in exchangers:
         shared = smart_addresses & set(map(parse_address, exchanger.addresses))
         if shared or exchanger.name == _host(smart_host):
@@ -62,7 +68,8 @@ def addresses(
 
 
 def _follow(
-    route: "Callable[[str], Optional[Tuple[str, str]]]", domain: str, kind: str, smart_host: str, found: "Found"
+    route: "Callable[[str], Optional[Tuple[str, str]]]", domain: str, kind: str, smart_host: str,
+    next_hop: str, found: "Found",
 ) -> None:
     """Ask a server's `route` for the ways of mail to `domain`, and report them to `found`."""
     for host in [domain] + ([below(domain)] if kind == "DOMAIN" else []):
@@ -74,13 +81,26 @@ def _follow(
         if way is None:
             return
         relay, path = way
-        if relay and _host(relay) == _host(smart_host):
+        if next_hop and (_host(relay), _port(relay)) != (_host(next_hop), _port(next_hop)):
+            if relay:
+                text = f"{path} sends mail for {host} to {relay}, not to the next hop {next_hop}"
+            else:
+                text = f"{path} sends mail for {host} by DNS, not to the next hop {next_hop}"
+            found(FAULT, text, "run: signal-event mxbackup-update, and look for lines of your own there")
+        elif next_hop:
+            if host == domain:
+                found(GOOD, f"{path} sends mail for {domain} to the next hop {next_hop}")
+        elif relay and smart_host and _host(relay) == _host(smart_host):
             found(FAULT, f"{path} sends mail for {host} to the smart host {smart_host}, which sends it back here",
                   "run: signal-event mxbackup-update, and look for lines of your own there")
         elif relay:
             found(NOTE, f"{path} sends mail for {host} to {relay}, not by DNS")
-        elif host == domain:
+        elif smart_host and host == domain:
             found(GOOD, f"{path} sends mail for {domain} by DNS, not to the smart host")
+
+
+def _port(relay: str) -> str:
+    return relay.rpartition("]")[2].partition(":")[2] or "25"
 
 
 def _host(relay: str) -> str:

@@ -131,8 +131,9 @@ def check_server(
         findings.append(Finding(
             "smtp", FAULT,
             f"OPEN RELAY: from {answers.local} it takes mail for " + ", ".join(taken),
-            "see that rcpthosts exists, is readable and holds only your own domains and those you back up; "
-            "if that server knows this machine and lets it relay, run the check from another"))
+            "see that the list of names that it takes mail for is there, can be read, and holds only your own "
+            "domains and those you back up; if that server knows this machine and lets it relay, run the check "
+            "from another"))
     elif answers.failure:
         findings.append(Finding("smtp", UNCHECKED, answers.failure, _remedy_for_failure(answers)))
     else:
@@ -250,11 +251,11 @@ def _judge_below(
             found(GOOD, f"it takes mail for names below {domain}")
         else:
             found(FAULT, f"it refuses mail for names below {domain}, though the rule is a DOMAIN: {reply}",
-                  f"see that rcpthosts there has the line .{domain}, and mxbackup status")
+                  f"see that all names below {domain} are in the list of that server, and mxbackup status")
     elif kind == "HOST":
         if reply.accepted:
             found(FAULT, f"it takes mail for names below {domain}, though the rule is a HOST",
-                  f"take the line .{domain} out of rcpthosts there, or make the rule a DOMAIN")
+                  f"take the names below {domain} out of the list of that server, or make the rule a DOMAIN")
         else:
             found(GOOD, f"it refuses mail for names below {domain}")
     else:

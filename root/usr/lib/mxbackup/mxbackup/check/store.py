@@ -1,11 +1,9 @@
 """The last verdicts on the host's own rules: for the panel, and to notice a change."""
 
-import fcntl
 import json
-import os
 import time
 
-from esmith import atomicfile
+from esmith import atomicfile, locking
 from esmith.paths import rooted
 from mxbackup.check.verdict import GOOD, SERVER, Finding, Verdict
 
@@ -35,11 +33,9 @@ def save(verdicts: "Iterable[Verdict]", rules: "Container[str]") -> "List[Verdic
     A verdict changes with its state; a first one that is good is no change. Raises OSError.
     """
     path = rooted(PATH)
-    os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
     changed: List[Verdict] = []
     now = int(time.time())
-    with open(path + ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locking.Held(path + ".lock"):
         before = load()
         kept = {name: verdict for name, verdict in before.items() if name == "" or name in rules}
         for verdict in verdicts:

@@ -1,10 +1,10 @@
 """A check from end to end: the server itself first, then each domain, several at once."""
 
 import socket
-from threading import Lock, Thread
 
-from mxbackup.check import exchangers, files, host, loop, relay
-from mxbackup.check.verdict import NOTE, PARTS, SERVER, UNCHECKED, Finding, Verdict
+from mxbackup.check import certificate, exchangers, files, host, loop, mtasts, relay, reverse, standing
+from mxbackup.check.turns import each
+from mxbackup.check.verdict import NOTE, SERVER, UNCHECKED, Finding, Verdict
 from mxbackup.network import dns, smtp
 from mxbackup.network.address import (
     Deadline,
@@ -14,100 +14,38 @@ from mxbackup.network.address import (
     at_home,
     is_local,
     parse_address,
-    parse_endpoint,
-    printable,
 )
 from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, List, Optional, Sequence, Set
+    from typing import Callable, List, Optional, Set
 
     from mxbackup.check.exchangers import Exchanger
     from mxbackup.check.loop import Address
+    from mxbackup.check.options import Options
 
     Progress = Callable[[int, int], object]
 
-SECONDS = 30
-# qpsmtpd lets one address have five connections at a time.
-JOBS = 4
 # The DNS gets this share of a domain's time, so that slow name servers leave some for the dialogue.
 DNS_SHARE = 0.5
-
-
-class Options:
-    """What to check, and how.
-
-    domains      list of names (str); None for the host's own rules
-    server       "HOST[:PORT]" to test; None for this host's own, on loopback
-    nameserver   "ADDRESS[:PORT]" to ask; None for each domain's own name servers
-    sender       address for MAIL FROM; its domain is our HELO name then
-    send         whether to send postmaster@ each domain a small message
-    names        more names that the server has in DNS
-    kind         "HOST" or "DOMAIN" for domains that no rule of this host tells of
-    outside      the user's word that the server does not let this machine relay
-    parts        which of verdict.PARTS to check
-    seconds      time limit for each domain, and for the server itself
-    jobs         how many domains at once
-    transcripts  whether to keep the SMTP dialogues
-    """
-
-    def __init__(
-        self,
-        domains: "Optional[Iterable[str]]" = None,
-        server: "Optional[str]" = None,
-        nameserver: "Optional[str]" = None,
-        sender: "Optional[str]" = None,
-        send: bool = False,
-        names: "Sequence[str]" = (),
-        kind: str = "",
-        outside: bool = False,
-        parts: "Sequence[str]" = PARTS,
-        seconds: float = SECONDS,
-        jobs: int = JOBS,
-        transcripts: bool = False,
-    ) -> None:
-        self.domains = domains
-        self.server = parse_endpoint(server, smtp.PORT, "server") if server else None
-        self.nameserver = parse_endpoint(nameserver, dns.PORT, "nameserver") if nameserver else None
-        if self.nameserver and not parse_address(self.nameserver.host):
-            raise WrongUse(f"nameserver {nameserver}: give its address, as names are what it is asked for")
-        self.sender = None if sender is None else parse_sender(sender)
-        self.send = send
-        self.names = names
-        self.kind = kind
-        self.outside = outside
-        self.parts = parts
-        if not 0 < seconds <= 3600 or not 0 < jobs <= 64:
-            raise WrongUse("a time limit is more than 0 and at most 3600 seconds, "
-                           "and 1 to 64 domains can be checked at once")
-        self.seconds = seconds
-        self.jobs = jobs
-        self.transcripts = transcripts
-
-
-def parse_sender(text: str) -> str:
-    """Return the address `text` if it can stand in MAIL FROM (RFC 5321, 4.1.2), "" for <>; raise WrongUse."""
-    address = text[1:-1] if text.startswith("<") and text.endswith(">") else text
-    local, at, domain = address.rpartition("@")
-    bad = any(not "!" <= c <= "~" or c in '<>"\\' for c in address)
-    if address and (bad or not at or not local or "@" in local or not domain or len(address) > 254):
-        raise WrongUse(f"the sender {printable(text, 80)} is no address like admin@doecom.net")
-    return address
 
 
 class Survey:
     """One run: run() returns the verdict on the server, if there is one, and then the domains'."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: "Options") -> None:
         """Read the host's databases. Raises WrongUse, DatabaseError."""
         self.options = options
         self.host = host.load()
         self.own_rules = dict(self.host.configuration.rules.kinds) if self.host else {}
+        self.next_hops = self.host.next_hops if self.host else {}
         self.domains = self._domains()
         self.server = options.server or Endpoint("127.0.0.1", smtp.PORT)
-        self.trouble = ""
+        self.trouble = self.no_dns = ""
+        self.directory = self._directory()
         addresses = self._server_addresses()
+        self.server = Endpoint(self.server.host, self.server.port, tuple(addresses))
         self.here = any(map(is_local, addresses))
         # This host, where the server under test is its own.
         self.tested = self.host if self.here else None
@@ -115,7 +53,17 @@ class Survey:
             raise WrongUse("the mail files and the way out are looked at on the host itself, as root there")
         self.identity = self._identity(addresses)
         self.courtesy = self._courtesy()
-        self.directory: Optional[dns.Directory] = None
+        self.certificate = certificate.Certificate()
+
+    def _directory(self) -> "Optional[dns.Directory]":
+        if set(self.options.parts) <= {"files", "smtp"} and not self.options.nameserver:
+            return None
+        try:
+            dns.require()
+        except dns.Missing as error:
+            self.no_dns = str(error)
+            return None
+        return dns.Directory(self.options.nameserver)
 
     def _domains(self) -> "List[str]":
         from mxbackup.rules.rule import RuleError, parse_name
@@ -131,8 +79,17 @@ class Survey:
     def _server_addresses(self) -> "List[str]":
         if not self.options.server and self.host is None:
             raise WrongUse("this machine is no e-smith host: say which server to check, with --server HOST")
+        deadline = Deadline(min(self.options.seconds, smtp.CONNECT_SECONDS))
+        if self.directory and self.options.nameserver and not parse_address(self.server.host):
+            # Its zones may not be public yet, or not for us.
+            try:
+                found = self.directory.addresses(self.server.host, deadline)[0]
+                if found:
+                    return found
+            except dns.DNSError:
+                pass
         try:
-            return addresses_of(self.server.host, Deadline(min(self.options.seconds, smtp.CONNECT_SECONDS)))
+            return addresses_of(self.server.host, deadline)
         except LookupFailed as error:
             self.trouble = str(error)
             return []
@@ -141,23 +98,42 @@ class Survey:
         names = list(self.options.names)
         if self.tested:
             names = self.tested.names + names
+            addresses = addresses + self._public_addresses()
         if not parse_address(self.server.host):
             names.insert(0, self.server.host)
         return exchangers.Identity(names, addresses, self.here)
+
+    def _public_addresses(self) -> "List[str]":
+        """Return the addresses that DNS has for the host's own name: behind NAT, those of the router in front.
+
+        One that a wildcard gives to every name beside it tells nothing of who we are.
+        """
+        if not self.tested or not self.directory:
+            return []
+        name = self.tested.name
+        if not is_name(name):
+            return []
+        deadline = Deadline(self.options.seconds / 4)
+        try:
+            found = self.directory.addresses(name, deadline)[0]
+            beside = self.directory.addresses(relay.below(name.partition(".")[2]), deadline)[0] if found else []
+        except dns.DNSError:
+            return []
+        return [address for address in found if address not in beside]
 
     def _known_as(self) -> str:
         """Return what a friend outside calls the server: an address at home is another machine to him."""
         if not at_home(self.server.host):
             return self.server.host
-        return next(filter(_is_name, self.identity.names), "THIS.HOST")
+        return next(filter(is_name, self.identity.names), "THIS.HOST")
 
     def _courtesy(self) -> relay.Courtesy:
         sender, hostname = self.options.sender, socket.gethostname()
         if sender:
             return relay.Courtesy(sender.rpartition("@")[2], [sender])
-        if self.tested and _is_name(self.tested.name):
+        if self.tested and is_name(self.tested.name):
             name, senders = self.tested.name, [f"admin@{self.tested.domain}", ""]
-        elif _is_name(hostname):
+        elif is_name(hostname):
             name, senders = hostname, [f"postmaster@{hostname}", ""]
         else:
             name, senders = "", [""]
@@ -165,18 +141,14 @@ class Survey:
 
     def run(self, progress: "Optional[Progress]" = None) -> "List[Verdict]":
         """Check everything; return the verdicts. `progress(done, total)` is called after each domain."""
-        needs_dns = {"dns", "loop"} & set(self.options.parts)
+        needs_dns = {"dns", "loop", "strict"} & set(self.options.parts)
         no_dns: List[Finding] = []
-        if needs_dns and self.domains:
-            try:
-                dns.require()
-                self.directory = dns.Directory(self.options.nameserver)
-            except dns.Missing as error:
-                no_dns = [Finding("dns", UNCHECKED, str(error),
-                                  "dnf install python3-dns, apt install python3-dnspython, or "
-                                  "pip install dnspython; or check without it: --only smtp")]
+        if needs_dns and self.domains and not self.directory:
+            no_dns = [Finding("dns", UNCHECKED, self.no_dns,
+                              "dnf install python3-dns, apt install python3-dnspython, or "
+                              "pip install dnspython; or check without it: --only smtp")]
         server = self._check_server()
-        domains = self.domains if {"smtp", "dns", "loop"} & set(self.options.parts) else []
+        domains = self.domains if set(self.options.parts) - {"files"} else []
         verdicts = {}
 
         def work(index: int) -> None:
@@ -210,7 +182,24 @@ class Survey:
                     self.options.outside, self.domains[0] if self.domains else "DOMAIN",
                     self._known_as())
                 verdict.findings += findings
+        if "strict" in self.options.parts and not self.trouble:
+            verdict.findings += self._check_strict()
         return verdict
+
+    def _check_strict(self) -> "List[Finding]":
+        """Look at what strict senders and servers ask of the server itself."""
+        deadline = Deadline(self.options.seconds)
+        names = list(filter(is_name, self.identity.names))
+        self.certificate = certificate.check(
+            self.server, self.courtesy.name, names, deadline.within(self.options.seconds / 2))
+        findings = list(self.certificate.findings)
+        if self.directory:
+            # A server commonly calls itself in its greeting what it does in HELO.
+            greeting = self.answers.greeting
+            words = str(greeting)[4:].split() if greeting else []
+            hello = words[0].lower() if words and is_name(words[0].lower()) else ""
+            findings += reverse.check(sorted(map(str, self.identity.addresses)), hello, self.directory, deadline)
+        return findings
 
     def _transcript(self, verdict: Verdict) -> "List[str]":
         return verdict.transcript if self.options.transcripts else []
@@ -223,18 +212,42 @@ class Survey:
         if self.directory:
             findings, found = exchangers.check(
                 domain, self.identity, self.directory, deadline.within(self.options.seconds * DNS_SHARE),
-                self._transcript(verdict), knock="dns" in self.options.parts)
+                self._transcript(verdict), knock="dns" in self.options.parts,
+                next_hop=self.next_hops.get(domain, ""))
             if "dns" in self.options.parts:
-                verdict.findings += findings
-            elif self.tested and self.tested.smart_host:
-                # Whether the smart host is one of the MXs is not known either.
+                verdict.findings += findings + self._check_way(domain, kind, found, deadline)
+            elif "strict" in self.options.parts or self.tested and self.tested.smart_host:
+                # Which of the MXs is ours, or the smart host, is not known either.
                 verdict.findings += [finding for finding in findings if finding.level == UNCHECKED]
         if "smtp" in self.options.parts:
             self._check_dialogue(verdict, deadline)
+        if "strict" in self.options.parts and self.directory:
+            names = [exchanger.name for exchanger in found if exchanger.own]
+            verdict.findings += mtasts.check(
+                domain, names, self.certificate.distrust(names), self.directory, deadline)
         if "loop" in self.options.parts and self.tested:
             verdict.findings += loop.check(
-                domain, kind, self.tested.smart_host, found, self.smart_addresses)
+                domain, kind, self.tested.smart_host, found, self.smart_addresses, self.next_hops.get(domain, ""))
         return verdict
+
+    def _check_way(
+        self, domain: str, kind: str, found: "List[Exchanger]", deadline: Deadline
+    ) -> "List[Finding]":
+        """Look at what this host's mail server makes of the domain's DNS, where it goes by that."""
+        if not found or not self.directory or domain in self.next_hops:
+            return []
+        deadline = deadline.within(self.options.seconds * DNS_SHARE)
+        findings: List[Finding] = []
+        if kind == "DOMAIN":
+            findings += exchangers.check_below(
+                domain, relay.below(domain), self.identity, self.directory, deadline)
+        if self.tested:
+            here = found
+            if not self.options.nameserver:
+                seen, here = exchangers.seen_here(domain, found, self.identity, self.directory, deadline)
+                findings += seen
+            findings += standing.check(here)
+        return findings
 
     def _check_dialogue(self, verdict: Verdict, deadline: Deadline) -> None:
         if self.answers.failure and not self.answers.replies:
@@ -273,39 +286,8 @@ class Survey:
         ])
 
 
-def each(
-    work: "Callable[[int], object]", count: int, at_once: int, progress: "Optional[Progress]" = None
-) -> None:
-    """Call `work(index)` for each index below `count`, `at_once` at a time; raise what one of them raised."""
-    lock, waiting, done = Lock(), iter(range(count)), [0]
-    errors: List[BaseException] = []
-
-    def take_turns() -> None:
-        while not errors:
-            with lock:
-                index = next(waiting, None)
-            if index is None:
-                return
-            try:
-                work(index)
-            except BaseException as error:  # noqa: BLE001 (the caller's thread raises it)
-                errors.append(error)
-            with lock:
-                done[0] += 1
-                if progress:
-                    progress(done[0], count)
-
-    # Daemons: the user who interrupts a check does not wait for them.
-    threads = [Thread(target=take_turns, daemon=True) for _ in range(min(at_once, count))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Tell whether `text` is a host name in the form that rules have."""
     from mxbackup.rules.rule import RuleError, parse_name
     try:
         return parse_name(text) == text

@@ -18,7 +18,7 @@ else:
 
 GOOD, NOTE, UNCHECKED, FAULT = "good", "note", "unchecked", "fault"
 # The parts of a check, in the order in which they are shown.
-PARTS = ("files", "smtp", "dns", "loop")
+PARTS = ("files", "smtp", "dns", "loop", "strict")
 SERVER = "SERVER"
 
 

@@ -21,8 +21,25 @@ if TYPE_CHECKING:
 
     Facts = Dict[str, Any]
 
+NOBODY_READS = (
+    "no mail server here reads the rules, so they have no effect: install Postfix (dnf install postfix, or apt"
+    " install postfix), qmail, mailfront or qpsmtpd, and set it up; then run: signal-event mxbackup-update"
+)
 # So many rules are named one by one in a report; of more, the number is given.
 NAMED = 20
+# So many lines of a dry run's difference are shown, each with so many characters.
+DIFFERENCE = 40
+WIDEST = 1000
+# What a change did, and what it would do.
+WOULD = (
+    (": added as", ": would be added as"),
+    (": is a", ": would be a"), ("would be a HOST already", "is a HOST already"),
+    ("would be a DOMAIN already", "is a DOMAIN already"), (": removed, it was", ": would be removed, it is"),
+    ("rules added", "rules would be added"), ("rules changed", "rules would be changed"),
+    ("rules removed", "rules would be removed"), ("rules were there", "rules are there"),
+    ("MX Backup is enabled", "MX Backup would be enabled"), ("MX Backup is disabled", "MX Backup would be disabled"),
+    ("would be enabled already", "is enabled already"), ("would be disabled already", "is disabled already"),
+)
 
 
 def add_options(parser: "ArgumentParser") -> None:
@@ -76,6 +93,8 @@ def carry_out(
     outcome = change.follow_up(done, None if options.dry_run or options.no_update else signal)
     failure = outcome.failure
     sentences, facts = describe(done)
+    if options.dry_run:
+        sentences = [_would(sentence) for sentence in sentences]
     facts.update(changed=bool(done), dry_run=options.dry_run)
     enabled = record.load(db).enabled
     if options.dry_run:
@@ -104,7 +123,10 @@ def carry_out(
         sys.stderr.write(f"mxbackup: and {len(missing) - SHOWN} more\n")
     if failure:
         _complain(failure, outcome.old)
-    return 1 if failure or missing else 0
+    unread = options.command in ("add", "import", "enable") and not mailservers.applying()
+    if unread:
+        sys.stderr.write(f"mxbackup: {NOBODY_READS}\n")
+    return 1 if failure or missing or unread else 0
 
 
 def describe(done: "Change") -> "Tuple[List[str], Facts]":
@@ -127,6 +149,20 @@ def describe(done: "Change") -> "Tuple[List[str], Facts]":
     return sentences, facts
 
 
+def _would(sentence: str) -> str:
+    """Return what a change says that it did, as what it would do."""
+    for did, would in WOULD:
+        sentence = sentence.replace(did, would)
+    return sentence
+
+
+def _shortened(lines: "List[str]") -> "List[str]":
+    """Return the first of `lines`, and how many more there are; each no longer than a screen takes."""
+    lines = [line if len(line) <= WIDEST else f"{line[:WIDEST]}... ({len(line)} characters)" for line in lines]
+    beyond = len(lines) - DIFFERENCE
+    return lines if beyond <= 0 else [*lines[:DIFFERENCE], f"... and {beyond} more lines; --json has all"]
+
+
 def _complain(failure: str, old: "List[State]") -> None:
     sys.stderr.write(
         f"mxbackup: the record is saved, but the mail files were not all brought up to date: {failure}\n"
@@ -142,6 +178,7 @@ def _preview(db: Database, before: str, facts: "Facts", compare: bool) -> "List[
     facts["record"] = {"before": before, "after": after}
     lines = [f"-{record.KEY}={before}"] if before and before != after else []
     lines += [f"+{record.KEY}={after}"] if before != after else []
+    lines = _shortened(lines)
     facts["files"] = {}
     for _, file in mailservers.applying() if compare else ():
         try:
@@ -149,7 +186,7 @@ def _preview(db: Database, before: str, facts: "Facts", compare: bool) -> "List[
         except (EsmithError, OSError) as error:
             difference = f"{file.path}: cannot be made: {error}"
         facts["files"][file.path] = difference
-        lines += difference.splitlines()
+        lines += _shortened(difference.splitlines())
     for _, path, sentence in outputs.beyond(db) if compare else ():
         lines += [f"{path} {sentence}"] if sentence else []
     lines.append("Nothing was written.")

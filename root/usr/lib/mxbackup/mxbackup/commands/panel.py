@@ -8,6 +8,8 @@ for the password that --set-password sets: asked for twice on a terminal, else t
 import os
 import sys
 
+from esmith.errors import EsmithError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -69,7 +71,12 @@ def _serve(port: int) -> int:
     from mxbackup.panel.server import Server
 
     os.umask(0o022)
-    server = Server(port, Panel(login.Door()))
+    try:
+        server = Server(port, Panel(login.Door()))
+    except OSError as error:
+        raise EsmithError(
+            f"port {port} of 127.0.0.1 cannot be had: {error.strerror}; choose another by --port, or see who has it:"
+            f" ss -ltnp sport = :{port}") from None
     print(f"The panel is at http://{server.server_name}:{server.server_port}/", flush=True)
     with suppress(KeyboardInterrupt):
         server.serve_forever()

@@ -36,7 +36,13 @@ def add_arguments(parser: "ArgumentParser") -> None:
 
 def read(options: "Namespace") -> "Read":
     """Return ([Entry], [Refusal]) of the names and lists that `options` give. Raises WrongUse for none."""
-    entries = [lists.Entry("", None, name, None) for name in options.names if name != "-"]
+    for name in options.names:
+        if name.upper() in (HOST, DOMAIN):
+            raise WrongUse(
+                f"{name} is a kind, not a name: say --{name.lower()}; nothing was changed. Names of both kinds go in"
+                " a list, a line each: NAME KIND")
+    entries = [lists.entry("", None, name, getattr(options, "kind", None) if name[:1] == "." else None)
+               for name in options.names if name != "-"]
     files = options.from_file + ["-"] * ("-" in options.names)
     if not entries and not files:
         raise WrongUse(f"{options.command} what? Give a NAME, --from-file FILE, or - for standard input")
@@ -71,7 +77,7 @@ def resolve(
     then a rule of `kinds` (dict name -> kind) stays what it is and a new one is a HOST.
     """
     rules, refused = lists.resolve(entries, kind or HOST, None if kind else kinds)
-    refuse(refusals + refused, len(rules))
+    refuse(refusals + refused, len(entries) + len(refusals))
     if len(rules) > LONG:
         progress(f"{len(rules)} rules checked")
     warning = publicsuffix.warning() if any(rule.kind == DOMAIN for rule in rules) else ""
@@ -80,15 +86,20 @@ def resolve(
     return rules
 
 
-def refuse(refusals: "List[Refusal]", accepted: int) -> None:
-    """Name each of `refusals` (list of Refusal) on standard error and raise WrongUse, if there is one."""
+def refuse(refusals: "List[Refusal]", given: int) -> None:
+    """Name each of `refusals` (list of Refusal) on standard error and raise WrongUse, if there is one.
+
+    `given`: how many entries there were, these among them.
+    """
     if not refusals:
         return
+    sources = list(dict.fromkeys(refusal.source for refusal in refusals))
+    refusals = sorted(refusals, key=lambda refusal: (sources.index(refusal.source), refusal.line or 0))
     for refusal in refusals[:SHOWN]:
         sys.stderr.write(f"mxbackup: {printable(_sentence(refusal))}\n")
     if len(refusals) > SHOWN:
         sys.stderr.write(f"mxbackup: and {len(refusals) - SHOWN} more\n")
-    raise WrongUse(f"{len(refusals)} of {len(refusals) + accepted} refused; nothing was changed")
+    raise WrongUse(f"{len(refusals)} of {given} refused; nothing was changed")
 
 
 def _content(path: str, source: str) -> bytes:

@@ -5,15 +5,12 @@ A mail file is compared with what the database makes of it now. The exit status 
 an entry is ignored, or a list of an older method was not taken over.
 """
 
-import json
-import sys
-
 from mxbackup import mailservers
 from mxbackup.mailfiles import migration, outputs, wanted
 from mxbackup.mailfiles.change import Preview
 from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN
-from mxbackup.terminal import printable
+from mxbackup.terminal import print_json, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +30,7 @@ def add_arguments(parser: "ArgumentParser") -> None:
 def run(options: "Namespace") -> int:
     facts = gather()
     if options.json:
-        json.dump(facts, sys.stdout, indent=1)
-        print()
+        print_json(facts)
     else:
         for line in _report(facts):
             print(printable(line))

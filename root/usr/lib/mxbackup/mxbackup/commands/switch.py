@@ -30,6 +30,6 @@ def run(options: "Namespace") -> int:
     )
 
     def describe(done: bool) -> "Tuple[List[str], Facts]":
-        return [f"MX Backup is {state}{'' if done else ' already'}"], {"status": state}
+        return [f"MX Backup is {state}{'' if done else ' already'}"], {"enabled": options.command == "enable"}
 
     return change.carry_out(options, switch, describe)

@@ -9,7 +9,7 @@ import os
 from esmith.database import Database
 from esmith.paths import rooted
 from mxbackup.mailfiles import outputs
-from mxbackup.rules import journal, record, state
+from mxbackup.rules import extras, journal, record, state
 from mxbackup.rules.journal import Entry, Journal
 from mxbackup.terminal import WrongUse
 
@@ -34,7 +34,13 @@ class RemovesMuch(WrongUse):
 
 
 class Preview(Database):
-    """The configuration database; what a transaction changes in it stays in memory."""
+    """The configuration database, and the `extras` beside it; what a transaction changes in them stays in memory."""
+
+    def __init__(self, readonly: bool = False) -> None:
+        Database.__init__(self, readonly=readonly)
+        self.extras = Database(extras.NAME, lazy=True)
+        # Never left: nothing may be written there at all.
+        self.extras.preview().__enter__()
 
     def transaction(self) -> "ContextManager[Database]":
         return self.preview()
@@ -77,23 +83,34 @@ def write(
 ) -> "Any":
     """Change the record by `edit(db)` in one write, with its entry in the journal; return what `edit` returns.
 
-    The first half of carry_out(); a Preview has no journal.
+    The first half of carry_out(); a Preview has no journal. What `edit` changes in the extras (extras.put()) is one
+    write as well, before that of the record; those of a rule that goes are removed after it, by this function.
     """
     if isinstance(db, Preview):
         return edit(db)
     with Journal() as book:
-        with db.transaction():
-            book.look(db)
-            before = state.load(db)
-            done = edit(db)
-            entry = _entry(before, state.load(db), actor, done)
-            gone = [step.name for step in entry.steps if not step.after]
-            if len(gone) > removing:
-                raise RemovesMuch(gone)
-            if entry:
-                book.intend(entry, state.digest(db))
+        beside = Database(extras.NAME, lazy=True)
+        with db.transaction(), beside.transaction():
+            db.extras = beside  # type: ignore[attr-defined]
+            try:
+                book.look(db)
+                before = state.load(db)
+                done = edit(db)
+                entry = _entry(before, state.load(db), actor, done)
+                gone = [step.name for step in entry.steps if not step.after]
+                if len(gone) > removing:
+                    raise RemovesMuch(gone)
+                if entry:
+                    book.intend(entry, state.digest(db))
+            finally:
+                del db.extras  # type: ignore[attr-defined]
         if entry:
             book.settle()
+        bare = [name for name in gone if name in before.extras]
+        if bare:
+            with beside.transaction():
+                for name in bare:
+                    beside.delete(name)
     if done:
         from esmith import lastlines
 

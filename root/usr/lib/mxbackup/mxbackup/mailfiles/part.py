@@ -2,6 +2,7 @@
 
 import os
 
+from esmith import plainfile
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.mailfiles.wanted import wanted
@@ -50,8 +51,7 @@ def put(path: str, ours: str, say: "Callable[[str], None]") -> bool:
     try:
         if not os.path.isfile(rooted(path)):
             return True
-        with open(rooted(path), encoding="utf-8", errors="surrogateescape", newline="\n") as stream:
-            text = whole = stream.read()
+        text = whole = plainfile.text(rooted(path))
         place = begin, end = bounds(text)
         while begin != end:
             text = text[:begin] + text[end:]
@@ -60,8 +60,10 @@ def put(path: str, ours: str, say: "Callable[[str], None]") -> bool:
             return True
         text = text[:place[0]] + ours + text[place[0]:]
         if text != whole:
-            from esmith import atomicfile
+            from esmith import atomicfile, saves
 
+            # The number in our comment may be wrong by now, and take somebody's line along.
+            saves.keep(rooted(path), path, whole.encode("utf-8", "surrogateescape"), say)
             say(("bringing our entries up to date in " if ours else "cutting our entries out of ") + path)
             atomicfile.replace(rooted(path), text.encode("utf-8", "surrogateescape"))
         return True

@@ -1,6 +1,6 @@
 """Taking a change back: what was before it, by its entry in the journal, is again, unless it was changed since."""
 
-from mxbackup.rules import journal, record, state
+from mxbackup.rules import extras, journal, record, state
 from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
@@ -43,6 +43,9 @@ def edit(number: "Optional[int]") -> "Callable[[Database], Undone]":
         entry = _chosen(entries, number)
         _raise_conflict(entry, entries, state.load(db))
         undone = Undone(entry)
+        for step in entry.steps:
+            if step.before and state.rest(step.before) != state.rest(step.after or {}):
+                extras.put(step.name, state.rest(step.before), db)
         record.restore({step.name: step.before for step in entry.steps}, undone.enabled, undone, db)
         return undone
 
@@ -71,8 +74,9 @@ def _raise_conflict(entry: "Entry", entries: "List[Entry]", now: state.State) ->
         switched and other.enabled or any(step.name in names for step in other.steps))]
     # The newest first: the entry that has to be taken back before any other.
     last = later[-1]
-    what = names[0] if names else "the status of MX Backup"
-    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    again = [step.name for step in last.steps if step.name in names]
+    what = again[0] if again else "the status of MX Backup"
+    more = f" (and {len(again) - 1} more)" if len(again) > 1 else ""
     if last.undoes == entry.number:
         raise Conflict(f"change {entry.number} was taken back already, by {last.number}; nothing was changed")
     raise Conflict(f"change {entry.number} cannot be taken back: {what}{more} was changed again by {last.number};"

@@ -3,10 +3,12 @@
 import os
 
 from esmith import lastlines
+from esmith.errors import EsmithError
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
 from mxbackup.mailfiles import expansion, part
+from mxbackup.mailservers.shape import Wanted
 
 
 def main() -> int:
@@ -15,8 +17,8 @@ def main() -> int:
     lastlines.drop()
     if not os.path.exists(rooted(engine.COMMANDS + "expand-template")):
         # The engine went first, by force, and with it what gives the host's own lines.
-        clean = _are_clean()
-        return 0 if expansion.update_servers(_say) and clean else 1
+        updated = expansion.update_servers(_say)
+        return 0 if _are_clean() and updated else 1
     expansion.expand(_say)
     # Where an expansion fails (a broken custom fragment, say), our part is still there, and soon nothing else
     # would know it.
@@ -27,7 +29,16 @@ def _are_clean() -> bool:
     for file in mailservers.files():
         if file.whole:
             _remove(file.path)
-    return all([part.put(file.path, "", _say) for _, file in mailservers.applying()])
+    clean = all([part.put(file.path, "", _say) for _, file in mailservers.applying()])
+    for server in mailservers.servers():
+        try:
+            left = [found for found in server.pending(Wanted({})) if found[1]] if server.pending else []
+        except (EsmithError, OSError) as error:
+            left = [(getattr(error, "filename", None) or server.name, getattr(error, "strerror", None) or str(error))]
+        for path, sentence in left:
+            _say(f"ERROR: {path} {sentence}")
+            clean = False
+    return clean
 
 
 def _remove(path: str) -> None:

@@ -3,17 +3,18 @@
 import os
 
 from esmith.paths import rooted
-from mxbackup.mailservers import lines, shape
+from mxbackup.mailservers import fate, lines, shape
 from mxbackup.mailservers import postfix_settings as settings
 from mxbackup.mailservers import postfix_tables as tables
 from mxbackup.mailservers.shape import MailFile, MailServer, Unknown
+from mxbackup.network.address import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+    from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
     from esmith.database import Database
-    from mxbackup.mailservers.shape import Kinds, Say, Wanted
+    from mxbackup.mailservers.shape import MX, Fate, Kinds, Say, Wanted
 
 # pipemap came with it.
 OLDEST = (3, 0)
@@ -276,6 +277,26 @@ def _route(name: str) -> "Optional[Tuple[str, str]]":
     return found.get("relay_transport", "").partition(":")[2] or found.get("relayhost", ""), settings.MAIN
 
 
+def _fate(exchangers: "Sequence[MX]") -> "Iterator[Fate]":
+    if not settings.here():
+        return
+    found = settings.values()
+    protocols = settings.tokens(found.get("inet_protocols", "")) or ["all"]
+    ipv6, ipv4 = (any(each in protocols for each in ("all", version)) for version in ("ipv6", "ipv4"))
+    mine = settings.tokens(found.get("inet_interfaces", "") or "all")
+    front = settings.tokens(found.get("proxy_interfaces", ""))
+
+    def is_itself(address: str) -> bool:
+        # inet_interfaces and proxy_interfaces of postconf(5): mail to these is not sent there.
+        if address.lower() in front or address.lower() in [each.strip("[]") for each in mine]:
+            return True
+        if fate.is_loopback(address):
+            return bool({"all", "loopback-only"} & set(mine))
+        return "all" in mine and is_local(address)
+
+    yield from fate.judge("Postfix", exchangers, ipv6, ipv4, is_itself, fate.PUT_OFF)
+
+
 SERVER = MailServer(
     "Postfix",
     tuple(
@@ -287,4 +308,5 @@ SERVER = MailServer(
     own_names=_own_names,
     smart_host=_smart_host,
     route=_route,
+    fate=_fate,
 )

@@ -4,22 +4,25 @@ import os
 
 from esmith.paths import rooted
 from mxbackup.host import identity
-from mxbackup.mailservers import lines, qmail_lists
+from mxbackup.mailservers import fate, lines, qmail_lists
 from mxbackup.mailservers.qmail_lists import CONTROL
-from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, folder_exists
+from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, file_exists, folder_exists
+from mxbackup.network.address import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterator, List, Optional, Tuple
+    from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
     from esmith.database import Database
-    from mxbackup.mailservers.shape import Wanted
+    from mxbackup.mailservers.shape import MX, Fate, Wanted
 
 RCPTHOSTS = qmail_lists.RCPTHOSTS
 SMTPROUTES = CONTROL + "/smtproutes"
 # What a qmail-smtpd does without rcpthosts.
 OPEN = "takes mail for the whole world"
 
+# Without it qmail is not what delivers here.
+REMOTES = ("/var/qmail/bin/qmail-remote", "/usr/sbin/qmail-remote")
 # What a HOST gives, what a DOMAIN.
 NAMES = ("%\n", "%\n.%\n")
 # Nothing after the colon: by DNS, not by the smart host, which would send the mail straight back.
@@ -46,6 +49,9 @@ def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Op
         nonlocal read
         if not applies(path):
             return None
+        # Without the file all goes by DNS (qmail-remote(8)).
+        if not os.path.lexists(rooted(path)):
+            return "", path
         # What is no file, as a pipe, could keep us for ever.
         if not os.path.isfile(rooted(path)):
             raise Unknown(f"{rooted(path)} is no file: which way mail goes out is not known")
@@ -59,6 +65,16 @@ def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Op
         return next((read[1][key] for key in keys if key in read[1]), ""), path
 
     return route
+
+
+def _fate(exchangers: "Sequence[MX]") -> "Iterator[Fate]":
+    if any(map(file_exists, REMOTES)):
+        yield from fate.judge("qmail", exchangers, False, True, _is_itself, fate.CIRCLES)
+
+
+def _is_itself(address: str) -> bool:
+    # What stands on its interfaces, and nothing tells it of more (ipme.c).
+    return is_local(address) or fate.is_loopback(address) or fate.is_wildcard(address)
 
 
 def _parse_routes(stream: "Iterator[str]") -> "Dict[str, str]":
@@ -97,4 +113,5 @@ SERVER = MailServer(
     own_names=_own_names,
     smart_host=identity.smart_host,
     route=route_of(SMTPROUTES, folder_exists),
+    fate=_fate,
 )

@@ -8,12 +8,13 @@ stay. qpsmtpd looks up only the exact name in the compiled list, so `.suffix` en
 
 import os
 
+from esmith import locking, plainfile
 from esmith.paths import rooted
-from mxbackup.mailservers import shape
+from mxbackup.mailservers import cdb, shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Collection, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+    from typing import Callable, Collection, FrozenSet, Iterator, List, Optional, Tuple
 
     from mxbackup.mailservers.shape import Kinds, Say, Wanted
 
@@ -27,7 +28,8 @@ RCPTHOSTS = CONTROL + "/rcpthosts"
 OTHER_RCPTHOSTS = tuple(f"/var/service/{program}/config/rcpthosts" for program in ("qpsmtpd", "sqpsmtpd", "uqpsmtpd"))
 # Signs of a qpsmtpd: it may read qmail's lists, the compiled one only with Perl's CDB_File.
 QPSMTPD = ("/var/service/qpsmtpd", "/usr/bin/qpsmtpd", "/usr/bin/qpsmtpd-forkserver")
-NEWMRH = "/var/qmail/bin/qmail-newmrh"
+# One update at a time, by a lock that nobody else can open.
+LOCK = "/var/lib/mxbackup/morercpthosts.lock"
 
 # qmail-smtpd reads rcpthosts from the first line to the last for every recipient: rcpthosts(5) advises fifty.
 FIRST = 50
@@ -80,40 +82,17 @@ def compiled() -> "FrozenSet[str]":
     """Return the names (frozenset of str) in the compiled list; none where it is missing or damaged."""
     global _read
     try:
-        with open(rooted(COMPILED), "rb") as stream:
-            found = os.fstat(stream.fileno())
+        opened = plainfile.descriptor(rooted(COMPILED))
+        try:
+            found = os.fstat(opened)
             identity = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
             if _read[0] != identity:
-                _read = (identity, keys(stream.read()))
+                _read = (identity, cdb.keys(plainfile.contents(opened)))
+        finally:
+            os.close(opened)
     except (OSError, ValueError):
         return frozenset()
     return _read[1]
-
-
-def keys(data: bytes) -> "FrozenSet[str]":
-    """Return the keys (frozenset of str) of a cdb (bytes); raises ValueError for what is none.
-
-    Source: https://cr.yp.to/cdb/cdb.txt
-    """
-    from struct import error, iter_unpack, unpack_from
-    try:
-        tables = list(iter_unpack("<LL", data[:2048]))
-        end = min(place for place, _ in tables) if len(tables) == 256 else 0
-        found = []
-        at = 2048
-        while at < end:
-            key_length, data_length = unpack_from("<LL", data, at)
-            at += 8
-            found.append(data[at:at + key_length])
-            at += key_length + data_length
-    except error:
-        raise ValueError("no cdb") from None
-    # Each key has two slots of eight bytes in the tables that follow, which end the file.
-    if at != end or sum(slots for _, slots in tables) != 2 * len(found) or len(data) != end + 16 * len(found):
-        raise ValueError("no cdb")
-    # Decoded at once; a key with a newline in it is no name, and must not become two.
-    text = b"\n".join(key for key in found if b"\n" not in key)
-    return frozenset(text.decode("utf-8", "surrogateescape").split("\n")) - {""}
 
 
 class Update(shape.Update):
@@ -127,34 +106,34 @@ class Update(shape.Update):
         self._kinds = kinds = wanted.in_force
         self._say = say
         self._wanted = [] if is_shared() else beyond(kinds)
-        self._folder: Optional[int] = None
+        self._held: Optional[locking.Held] = None
 
     def __enter__(self) -> "Update":
-        from fcntl import LOCK_EX, flock
-        try:
-            if self._wanted or os.path.exists(rooted(LIST)):
-                self._folder = os.open(rooted(CONTROL), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return self
-        if self._folder is not None:
-            flock(self._folder, LOCK_EX)
-            if self._wanted and compiler() is not None:
+        if self._wanted or os.path.lexists(rooted(LIST)):
+            try:
+                self._held = locking.Held(rooted(LOCK))
+            except OSError as error:
+                self._fail(error)
+                return self
+            if self._wanted and os.path.isdir(rooted(CONTROL)):
                 self._try(self._superset)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._folder is not None:
+        if self._held is not None:
             if error[0] is None:
                 self._try(self._needed)
-            os.close(self._folder)
+            self._held.release()
 
     def _try(self, choose: "Choose") -> None:
         try:
             _write(choose, self._kinds)
-        except (OSError, ValueError) as error:
-            self.well = False
-            path, reason = getattr(error, "filename", None), getattr(error, "strerror", None)
-            self._say(f"ERROR: {path or COMPILED}: {reason or error}")
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self.well = False
+        self._say(f"ERROR: {error.filename or COMPILED}: {error.strerror or error}")
 
     def _superset(self, ours: "List[str]") -> "List[str]":
         """Return `ours` and what `rcpthosts` is to leave out from now on."""
@@ -166,8 +145,7 @@ class Update(shape.Update):
         doubtful = {name for name in ours if name in self._kinds and name not in wanted}
         if doubtful:
             try:
-                with open(rooted(RCPTHOSTS), "rb") as stream:
-                    doubtful.difference_update(map(_name, stream))
+                doubtful.difference_update(map(_name, plainfile.content(rooted(RCPTHOSTS)).split(b"\n")))
             except OSError:
                 pass
         return [name for name in ours if name in wanted or name in doubtful]
@@ -182,7 +160,7 @@ def pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
     """Yield (path, sentence) for the second list where it holds, or is to hold, names of ours: the hook `pending`."""
     held = ours()
     more = set(held).difference(wanted.in_force)
-    here = os.path.isdir(rooted(CONTROL)) and not is_shared() and compiler() is not None
+    here = os.path.isdir(rooted(CONTROL)) and not is_shared()
     later = set(beyond(wanted.in_force)).difference(compiled()) if here else ()
     if more:
         yield LIST, f"holds {_number(more)} of rules that are gone"
@@ -190,18 +168,6 @@ def pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
         yield LIST, f"is to get {_number(later)} beyond the first {FIRST}, compiled"
     elif held:
         yield LIST, ""
-
-
-def compiler() -> "Optional[str]":
-    """Return the path of what compiles the list: qmail-newmrh, cdb or cdbmake; None without one."""
-    if os.access(rooted(NEWMRH), os.X_OK):
-        return rooted(NEWMRH)
-    for name in ("cdb", "cdbmake"):
-        for folder in os.get_exec_path():
-            path = os.path.join(folder, name)
-            if os.access(path, os.X_OK):
-                return path
-    return None
 
 
 def _name(line: bytes) -> str:
@@ -214,8 +180,7 @@ def _name(line: bytes) -> str:
 def _read_list() -> "Tuple[List[bytes], List[str], bool]":
     """Return (administrator's lines as bytes, our names as str, whether our marks are there)."""
     try:
-        with open(rooted(LIST), "rb") as stream:
-            lines = stream.read().split(b"\n")
+        lines = plainfile.content(rooted(LIST)).split(b"\n")
     except FileNotFoundError:
         lines = [b""]
     if not lines[-1]:
@@ -235,8 +200,7 @@ def _number(names: "Collection[str]") -> str:
 def _write(choose: "Choose", kinds: "Kinds") -> None:
     """Make both lists hold the administrator's names and `choose(ours)`; `ours` (list of str) are ours now.
 
-    `kinds`: the rules, as for Update. Raises OSError, and ValueError where there is no compiler or it failed:
-    the compiled list is as it was.
+    `kinds`: the rules, as for Update. Raises OSError: each list is as it was, or as it is to be.
     """
     theirs, ours, marked = _read_list()
     chosen = choose(ours)
@@ -255,10 +219,12 @@ def _write(choose: "Choose", kinds: "Kinds") -> None:
         lines = [name.encode("utf-8", "surrogateescape") for name in chosen]
         _write_list([*theirs, BEGIN, *lines, END])
     if names and names != present:
-        _compile(names)
+        _replace(rooted(COMPILED), cdb.make(names))
     if not chosen:
         if not names and os.path.exists(rooted(COMPILED)):
             os.unlink(rooted(COMPILED))
+            # Without our marks a name of ours that came back would be the administrator's.
+            plainfile.sync_folder(rooted(CONTROL))
         _write_list(theirs)
 
 
@@ -267,38 +233,9 @@ def _write_list(lines: "List[bytes]") -> None:
         _replace(rooted(LIST), b"".join(line + b"\n" for line in lines))
     else:
         os.unlink(rooted(LIST))
+        plainfile.sync_folder(rooted(CONTROL))
 
 
 def _replace(path: str, data: bytes) -> None:
     from esmith.atomicfile import replace
     replace(path, data, mode=None if os.path.exists(path) else 0o644)
-
-
-def _compile(names: "Set[str]") -> None:
-    """Compile the list, which holds `names` (set of str); raises OSError, ValueError."""
-    import subprocess
-    from tempfile import TemporaryDirectory
-    program = compiler()
-    if program is None:
-        raise ValueError("it cannot be compiled: there is no qmail-newmrh, cdb or cdbmake")
-    options: Dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "timeout": 120}
-    try:
-        if program == rooted(NEWMRH):
-            subprocess.run([program], check=True, stdin=subprocess.DEVNULL, **options)
-            if not names.issubset(compiled()):
-                raise ValueError(f"{program} left names out")
-            return
-        records = b"".join(b"+%d,0:%s->\n" % (len(key), key) for key in
-                           (name.encode("utf-8", "surrogateescape") for name in sorted(names)))
-        with TemporaryDirectory() as folder:
-            made = folder + "/cdb"
-            arguments = ["-c", "-t", "-", made] if program.endswith("/cdb") else [made, made + ".tmp"]
-            subprocess.run([program] + arguments, check=True, input=records + b"\n", **options)
-            with open(made, "rb") as stream:
-                data = stream.read()
-        if keys(data) != names:
-            raise ValueError(f"{program} made something else of the list")
-    except subprocess.SubprocessError as error:
-        said = (getattr(error, "stderr", None) or b"").decode("utf-8", "replace").strip()
-        raise ValueError(f"{error}{': ' + said if said else ''}") from None
-    _replace(rooted(COMPILED), data)

@@ -10,13 +10,27 @@ from esmith.paths import rooted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Tuple
+    from typing import Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
 
     from esmith.database import Database
 
     Say = Callable[[str], None]
     Lines = Iterable[Tuple[int, str]]
     Kinds = Dict[str, str]
+    # Whether the mail is lost, a sentence on what becomes of it, and what to do.
+    Fate = Tuple[bool, str, str]
+
+    class MX(Protocol):
+        """An MX record by preference: `own` tells that it leads to this host in whatever way."""
+
+        @property
+        def preference(self) -> int: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def addresses(self) -> List[str]: ...
+        @property
+        def own(self) -> bool: ...
 
 
 class Unknown(EsmithError):
@@ -105,11 +119,13 @@ class MailServer:
     smart_host(db)        str, "" where mail goes out by DNS
     route(name)           (next hop as str, "" for DNS; the path that says so) in force now for mail to `name`; None
                           where it routes no mail on this host
+    fate(exchangers)      yields (lost, sentence, remedy) for each way in which mail with these MX records (sequence
+                          of MX) goes wrong here; nothing where the server delivers none on this host
 
     Each may raise Unknown.
     """
 
-    __slots__ = ("name", "files", "update", "pending", "own_names", "smart_host", "route")
+    __slots__ = ("name", "files", "update", "pending", "own_names", "smart_host", "route", "fate")
 
     def __init__(
         self,
@@ -120,6 +136,7 @@ class MailServer:
         own_names: "Optional[Callable[[Database], Iterable[str]]]" = None,
         smart_host: "Optional[Callable[[Database], str]]" = None,
         route: "Optional[Callable[[str], Optional[Tuple[str, str]]]]" = None,
+        fate: "Optional[Callable[[Sequence[MX]], Iterator[Fate]]]" = None,
     ) -> None:
         self.name = name
         self.files = files
@@ -128,6 +145,7 @@ class MailServer:
         self.own_names = own_names
         self.smart_host = smart_host
         self.route = route
+        self.fate = fate
 
     def applies(self) -> bool:
         """Tell whether this host has the server, as far as one of its files applies."""

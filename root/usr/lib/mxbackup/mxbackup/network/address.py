@@ -13,21 +13,23 @@ from mxbackup.terminal import WrongUse, escaped
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
-    from typing import List, NamedTuple, Optional, Union
+    from typing import List, NamedTuple, Optional, Tuple, Union
 
     IPAddress = Union[IPv4Address, IPv6Address]
 
     class _Endpoint(NamedTuple):
         host: str
         port: int
+        addresses: Tuple[str, ...]
 else:
-    _Endpoint = namedtuple("_Endpoint", "host port")
+    _Endpoint = namedtuple("_Endpoint", "host port addresses")
 
 # Servers commonly let clients with these addresses relay: they are at home (RFC 1918, 3927, 4193, 4291).
 HOME_NETWORKS = tuple(map(ip_network, (
     "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
     "::1/128", "fe80::/10", "fc00::/7",
 )))
+_PLAIN = re.compile(r"[ -~]*\Z").match
 
 
 class LookupFailed(EsmithError):
@@ -52,7 +54,12 @@ class Deadline:
 
 
 class Endpoint(_Endpoint):
-    """A server to talk to: a name or address (str) and a port (int)."""
+    """A server to talk to: a name or address (str), a port (int), and its addresses where they are known already."""
+
+    __slots__ = ()
+
+    def __new__(cls, host: str, port: int, addresses: "Tuple[str, ...]" = ()) -> "Endpoint":
+        return super().__new__(cls, host, port, addresses)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -149,5 +156,8 @@ def printable(text: "Union[str, bytes]", most: int = 500) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")
-    text = escaped(text[:most + 1], lambda c: " " <= c <= "~")
+    text = text[:most + 1]
+    # Nearly all texts are, and there are many.
+    if not _PLAIN(text):
+        text = escaped(text, lambda c: " " <= c <= "~")
     return text if len(text) <= most else text[:most] + "..."

@@ -55,8 +55,8 @@ class Answer(_Answer):
 
     rcode          str: "NOERROR", "NXDOMAIN", "SERVFAIL", ...
     authoritative  bool: the server says that the zone is its own
-    records        list: (preference, name) for MX, name for NS, address for A and AAAA; names are str,
-                   in lower case, without the final dot, and "" for the root
+    records        list: (preference, name) for MX, name for NS and PTR, address for A and AAAA, the whole text for
+                   TXT; names are str, in lower case, without the final dot, and "" for the root
     alias          str: the name that the chain of CNAMEs ends in, or ""
     """
 
@@ -131,6 +131,8 @@ class Directory:
     def __init__(self, server: "Optional[Endpoint]" = None) -> None:
         self.server = server
         self._resolvers = resolvers()
+        # The backup's own name is in every domain.
+        self._known: Dict[str, Tuple[List[str], str]] = {}
 
     def of(self, domain: str, deadline: Deadline) -> "List[Endpoint]":
         """Return the name servers (list of Endpoint) for `domain`; raise Nonexistent, DNSError."""
@@ -159,8 +161,13 @@ class Directory:
         """Return the addresses (list of str) of the host `name` and the name it is a CNAME for, or "".
 
         The server given is asked first, as its zones may not be public yet; then this machine's resolvers.
-        Raise DNSError.
+        An answer is kept as long as the Directory. Raise DNSError.
         """
+        if name not in self._known:
+            self._known[name] = self._addresses(name, deadline)
+        return self._known[name]
+
+    def _addresses(self, name: str, deadline: Deadline) -> "Tuple[List[str], str]":
         trouble: Optional[DNSError] = None
         for server in (self.server, None) if self.server else (None,):
             found: List[str] = []
@@ -181,6 +188,30 @@ class Directory:
         if trouble:
             raise trouble
         return [], ""
+
+    def exchangers_here(self, domain: str, deadline: Deadline) -> "List[Tuple[int, str]]":
+        """Return the MX records (preference, name) that this machine's resolvers tell of `domain`; raise DNSError."""
+        return list(self._resolve(domain, "MX", deadline).records)
+
+    def texts(self, name: str, deadline: Deadline) -> "List[str]":
+        """Return the TXT records of `name`, a text each; raise DNSError."""
+        return list(self._ask_either(name, "TXT", deadline))
+
+    def names_of(self, address: str, deadline: Deadline) -> "List[str]":
+        """Return the names that reverse DNS has for the IP address `address`; raise DNSError."""
+        from ipaddress import ip_address
+        return list(self._ask_either(ip_address(address).reverse_pointer, "PTR", deadline))
+
+    def _ask_either(self, name: str, kind: str, deadline: Deadline) -> "List[Any]":
+        """Return the records that the server given has, or else this machine's resolvers."""
+        if self.server:
+            try:
+                answer = _ask_given(self.server, name, kind, deadline)
+                if answer.records or answer.authoritative:
+                    return answer.records
+            except DNSError:
+                pass
+        return self._resolve(name, kind, deadline).records
 
     def _resolve(self, name: str, kind: str, deadline: Deadline) -> Answer:
         trouble = "this machine's resolv.conf names no name server"
@@ -221,8 +252,11 @@ def _records(response: "Message", name: str, kind: str, where: str) -> "Tuple[st
     records: List[Any]
     if kind == "MX":
         records = sorted((record.preference, _text(record.exchange)) for record in found)
-    elif kind == "NS":
+    elif kind in ("NS", "PTR"):
         records = sorted(_text(record.target) for record in found)
+    elif kind == "TXT":
+        # A text longer than 255 octets comes in pieces (RFC 7208, 3.3).
+        records = sorted(b"".join(record.strings).decode("latin-1") for record in found)
     else:
         records = sorted(record.address for record in found)
     return owner if chain else "", records

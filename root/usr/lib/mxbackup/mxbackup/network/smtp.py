@@ -13,7 +13,8 @@ from mxbackup.network.address import Deadline, Endpoint, addresses_of, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, NamedTuple, Optional, Tuple, Type, Union
+    from ssl import SSLContext
+    from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type, Union
 
     class _Reply(NamedTuple):
         code: int
@@ -94,7 +95,8 @@ class Dialogue:
     def connect(self) -> Reply:
         """Connect to the first of the server's addresses that answers; return its greeting (Reply)."""
         trouble = ""
-        for address in addresses_of(self.server.host, self.deadline.within(CONNECT_SECONDS))[:4]:
+        known = self.server.addresses or addresses_of(self.server.host, self.deadline.within(CONNECT_SECONDS))
+        for address in known[:4]:
             self._say(f"Trying {address}...")
             try:
                 self._socket = socket.create_connection(
@@ -154,15 +156,17 @@ class Dialogue:
         finally:
             self.deadline = whole
 
-    def _start_tls(self) -> None:
+    def _start_tls(self, context: "Optional[SSLContext]" = None) -> None:
+        """Go over to TLS by `context`, without one with whomever it is."""
         try:
             import ssl
             if self._received:
                 # Whoever sits between could have added that: RFC 3207, 6.
                 raise DialogueError(f"{self.server}: it goes on talking after STARTTLS")
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+            if context is None:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
             plain = self._connection
             plain.settimeout(max(0.001, self.deadline.left()))
             self._socket = secured = context.wrap_socket(plain)
@@ -170,6 +174,28 @@ class Dialogue:
         except (OSError, ValueError, ImportError) as error:
             raise DialogueError(f"{self.server}: {printable(str(error))}") from error
         self._say(f"({self.tls} from here on)")
+
+    def certificate(self) -> "Optional[Tuple[List[str], float]]":
+        """Go over to TLS with a server that this machine trusts, whatever its name (after EHLO).
+
+        Return the names that its certificate is for and the moment of its end (seconds since 1970), or None where
+        the server offers no TLS. Raise TLSFailed where it is not trusted; the connection is then of no more use.
+        """
+        import ssl
+        if "STARTTLS" not in self.extensions or self.command("STARTTLS").code != 220:
+            return None
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        try:
+            self._start_tls(context)
+        except DialogueError as error:
+            cause = error.__cause__
+            reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or str(cause)
+            raise TLSFailed(f"its certificate is not trusted: {printable(reason, 120)}") from error
+        assert isinstance(self._socket, ssl.SSLSocket)
+        found: Dict[str, Any] = self._socket.getpeercert() or {}
+        names = [value.lower() for kind, value in found.get("subjectAltName", ()) if kind == "DNS"]
+        return names, ssl.cert_time_to_seconds(found["notAfter"])
 
     def mail(self, sender: str) -> Reply:
         """Begin a message from the address `sender`, "" for none; return the Reply."""
@@ -270,6 +296,17 @@ class Dialogue:
             self._received += received
         line, _, self._received = self._received.partition(b"\n")
         return line[:-1] if line.endswith(b"\r") else line
+
+
+def certificate(server: Endpoint, name: str, deadline: Deadline) -> "Optional[Tuple[List[str], float]]":
+    """Return what Dialogue.certificate() does, in a dialogue of its own as `name`.
+
+    Raise DialogueError, network.LookupFailed.
+    """
+    with Dialogue(server, deadline) as dialogue:
+        dialogue.connect()
+        dialogue.hello(name, tls=False)
+        return dialogue.certificate()
 
 
 def begin(

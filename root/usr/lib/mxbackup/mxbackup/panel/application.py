@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qsl
 
-from mxbackup.panel import check, create, files, forms, lists, removal, rules, session, tokens
+from mxbackup.panel import check, create, files, forms, history, lists, removal, rules, session, tokens
 from mxbackup.panel.distributed import bottle
 from mxbackup.panel.lexicon import Lexicons, charset
 from mxbackup.panel.rendering import Pages
@@ -31,6 +31,8 @@ ROUTES = (
     ("POST", "/list/confirm", lists.change),
     ("GET", "/files", files.show),
     ("POST", "/update", files.update),
+    ("GET", "/history", history.show),
+    ("POST", "/history", history.take_back),
     ("GET", "/check", check.show),
     ("POST", "/check", check.run),
     ("GET", "/login", session.show),

@@ -4,7 +4,11 @@ from esmith import distribution
 
 distribution.use()
 
-import bottle  # noqa: E402  (found only now, as the next one)
-import jinja2  # noqa: E402
+try:
+    import bottle
+    import jinja2
+except ImportError as error:
+    package = f"the distribution's python3-{error.name} (EL: from EPEL)"
+    raise SystemExit(f"mxbackup panel: {error}: install {package}") from None
 
 __all__ = ["bottle", "jinja2"]

@@ -7,8 +7,10 @@ from urllib.parse import parse_qsl, urlencode
 from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup.mailfiles import change
+from mxbackup.mailfiles.actor import Actor
 from mxbackup.panel import mailfiles, manager, tokens
 from mxbackup.panel.distributed import bottle
+from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ COOKIE = "mxbackup_session"
 REASONS = (
     ("is no internationalised name ", "is no internationalised name"),
     ("its flag is ", "its flag is neither 0 (HOST) nor 1 (DOMAIN)"),
+    ("is a mail address; ", "is a mail address"),
+    ("is a URL; ", "is a URL"),
+    ("for .* and everything below it: ", "is a pattern"),
     ("is a (HOST|DOMAIN) here and a ", "is of both kinds in one list"),
 )
 
@@ -149,13 +154,18 @@ class Visit:
     # Changes
 
     def change(self, path: str, edit: "Callable[[Database], Any]",
-               said: "Callable[[Any], tuple[str, dict[str, Any]]]") -> "bottle.HTTPResponse":
+               said: "Callable[[Any], tuple[str, dict[str, Any]]]",
+               removing: "int | None" = change.HANDFUL) -> "bottle.HTTPResponse":
         """Carry out `edit(db)`, then one event if it changed anything; return the redirection to `path`.
 
-        `said(done)` gives the entry to show there and its fields.
+        `said(done)` gives the entry to show there and its fields. `removing`: so many rules may go, any number where
+        None. Raises WrongUse as `edit` does, with nothing changed.
         """
         try:
-            outcome = change.carry_out(edit, signal=self._signal)
+            outcome = change.carry_out(edit, signal=self._signal, actor=self._actor(),
+                                       removing=sys.maxsize if removing is None else removing)
+        except WrongUse:
+            raise
         except (EsmithError, OSError) as error:
             report(error)
             return self.redirect(path, "ERR_SAVE")
@@ -171,6 +181,12 @@ class Visit:
         if failure:
             report(failure)
         return not failure
+
+    def _actor(self) -> Actor:
+        # The own door has one password, and no names.
+        user = "" if self.door else self.environ.get("REMOTE_USER", "")
+        page = f"{self.environ['REQUEST_METHOD']} {self.environ.get('PATH_INFO', '')}"
+        return Actor(f"{user} (by the server-manager)" if user else "root (by the panel)", f"panel: {page}")
 
     def _signal(self) -> str:
         # The own door has threads.

@@ -74,3 +74,19 @@ def values(key: str, kinds: "Mapping[str, str]", extras: "Extras") -> "Dict[str,
 def orphans(kinds: "Container[str]", extras: "Extras") -> "List[str]":
     """Return the names in `extras` that are no rules of `kinds`."""
     return [name for name in extras if name not in kinds]
+
+
+def put(name: str, has: "Mapping[str, str]", db: Database) -> None:
+    """Let the rule `name` have `has` (key of a word -> value) and nothing else that a word is for.
+
+    `db`: the configuration Database, as the door (mailfiles.change) gives it. Raises DatabaseError.
+    """
+    beside = database(db, readonly=False)
+    found = beside.get(name)
+    ours = {word.prop: word.key for word in WORDS}
+    props = {prop: value for prop, value in (found.props if found else {}).items() if prop not in ours}
+    props.update({prop: has[key] for prop, key in ours.items() if has.get(key)})
+    if props:
+        beside.set(name, TYPE, props)
+    elif found and found.type == TYPE:
+        beside.delete(name)

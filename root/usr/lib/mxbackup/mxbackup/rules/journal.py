@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple, Type
 
     from esmith.database import Database
+    from mxbackup.rules.state import Item
 
 PATH = "/var/lib/mxbackup/journal"
 
@@ -68,7 +69,8 @@ class Entry:
 
     def as_far_as(self, now: State) -> "Entry":
         """Return the Entry of that part of this change which is to be seen in the State `now`."""
-        steps = [step for step in self.steps if now.item(step.name) == step.after]
+        seen = [_seen(step, now.item(step.name)) for step in self.steps]
+        steps = [step for step in seen if step.before != step.after]
         enabled = self.enabled if self.enabled and self.enabled[1] == now.enabled else None
         return Entry(self.who, self.command, steps, enabled, self.undoes, self.number, self.at)
 
@@ -124,11 +126,13 @@ class Journal:
         self._size = 0
 
     def __enter__(self) -> "Journal":
+        from esmith import atomicfile
         from esmith.locking import Lock
 
         try:
             os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
             self._lock = Lock(self._path)
+            atomicfile.clean(self._path)
         except OSError as error:
             raise _failure("cannot be locked", error) from error
         try:
@@ -262,6 +266,19 @@ class Journal:
         atomicfile.replace(self._path, b"".join([head, *self._lines[first:]]), mode=0o600)
         os.close(self._fd)
         self._open()
+
+
+def _seen(step: Step, now: "Item") -> Step:
+    """Return that part of `step` which is to be seen in what its name has `now`."""
+    if now == step.after:
+        return step
+    after = step.before
+    if step.before and step.after and now:
+        # The record and what stands beside it are two files: one of them may be written.
+        keys = dict(step.before, **step.after)
+        item = {key: (step.after if now.get(key) == step.after.get(key) else step.before).get(key) for key in keys}
+        after = {key: value for key, value in item.items() if value is not None}
+    return step._replace(after=after)
 
 
 def _line(found: "Dict[str, Any]", digest: str, done: int) -> bytes:

@@ -64,15 +64,18 @@ def read(data: bytes, source: str) -> "Tuple[List[Entry], List[Refusal]]":
                 Refusal(source, number, line.strip(), "is neither a name nor a name and HOST or DOMAIN")
             )
             continue
-        if name[0] == ".":
-            if kind == HOST:
-                refusals.append(
-                    Refusal(source, number, name, "is a DOMAIN by its dot and a HOST by its kind")
-                )
-                continue
-            name, kind = name[1:], DOMAIN
-        entries.append(Entry(source, number, name, kind))
+        if name[0] == "." and kind == HOST:
+            refusals.append(Refusal(source, number, name, "is a DOMAIN by its dot and a HOST by its kind"))
+        else:
+            entries.append(entry(source, number, name, kind))
     return entries, refusals
+
+
+def entry(source: str, line: "Optional[int]", name: str, kind: "Optional[str]") -> Entry:
+    """Return the Entry of `name` (str) as it stands in a list or on a command line: a dot before it says DOMAIN."""
+    if len(name) > 1 and name[0] == "." and kind != HOST:
+        name, kind = name[1:], DOMAIN
+    return Entry(source, line, name, kind)
 
 
 def resolve(

@@ -148,6 +148,17 @@ def remove(names: "Iterable[str]", db: "Optional[Database]" = None, dry_run: boo
     return _edit(edit, db, dry_run)
 
 
+def remove_all(db: "Database") -> Change:
+    """Remove every rule and every ignored entry in one write. Returns a Change. Raises DatabaseError."""
+    def edit(kinds: "Dict[str, str]", ignored: "List[Ignored]", change: Change) -> "List[Ignored]":
+        change.removed += [Rule(entry.name, KIND_OF_FLAG.get(entry.flag, HOST)) for entry in ignored]
+        change.removed += [Rule(name, kind) for name, kind in kinds.items()]
+        kinds.clear()
+        return []
+
+    return _edit(edit, db, False)
+
+
 def restore(
     items: "Mapping[str, Optional[Mapping[str, str]]]", enabled: "Optional[bool]", change: Change, db: "Database",
 ) -> None:

@@ -180,7 +180,7 @@ def parse_name(text: str) -> str:
     name = tidy(name)
     reason = "is empty" if not name else fault([name])
     if reason:
-        raise RuleError(text, reason)
+        raise RuleError(text, _meant(name) or reason)
     return name
 
 
@@ -248,6 +248,18 @@ def format_list(rules: "Iterable[Tuple[str, str]]", ignored: "Iterable[Ignored]"
     entries = [f"{entry[0]},{entry[1]}" for entry in ignored]
     entries += [name + "," + FLAG_OF_KIND[kind] for name, kind in rules]
     return ",".join(entries)
+
+
+def _meant(text: str) -> str:
+    """Say what to type instead of `text` (str), which is no host name, where that can be told; else ""."""
+    for form, before, after in (("is a mail address", "@", ""), ("is a URL", "://", "/")):
+        name = text.rpartition(before)[2].partition(after)[0] if after else text.rpartition(before)[2]
+        if before in text and name and not fault([name]):
+            return f"{form}; a rule has its domain alone: {name}"
+    name = text[2:] if text.startswith("*.") else text.lstrip(".")
+    if name != text and name and not fault([name]):
+        return f"for {name} and everything below it: {name} --domain, or {name} DOMAIN in a list"
+    return ""
 
 
 def _read_each(
