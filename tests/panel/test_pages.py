@@ -284,7 +284,8 @@ def test_the_manager_s_frame_is_around_the_page(manager, panel_host):
     page = manager.get()
     assert '<link rel="stylesheet" href="/server-common/css/sme_core.css">' in page.text
     assert '<link rel="stylesheet" href="/server-common/css/sme_main.css">' in page.text
-    assert '<body class="mxb-page main">' in page.text and '<div class="banner">SME Server  manager</div>' in page.text
+    assert '<body class="mxb-page main">' in page.text
+    assert '<div class="banner">SME Server  manager</div>' in page.text
     assert '<p class="sme-copyright">Copyright</p>' in page.text
     assert "swapClass" not in page.text and "onload" not in page.text and "<b>" not in page.text
     assert page.text.count("<h1") == 1 and page.text.count("</html>") == 1
