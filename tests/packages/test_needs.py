@@ -94,7 +94,7 @@ def test_mounts_of_its_own_are_had_in_a_chroot_that_is_no_mount_point_and_seen_n
         for folder in usr proc dev; do mount --rbind /$folder $folder; done
         for link in bin lib lib64 sbin; do [ ! -L /$link ] || cp -P /$link .; done
         mount --bind "$2" packaging
-        mount --make-rshared /
+        mount --make-rshared / 2>/dev/null || true  # not in a chroot, where there is less to see
         ! chroot . unshare --mount true 2>/dev/null
         chroot . /packaging/apart sh -c '{inside}'
         ls mnt
