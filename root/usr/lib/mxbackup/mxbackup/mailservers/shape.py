@@ -10,7 +10,9 @@ from esmith.paths import rooted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
+    from typing import Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+    from typing_extensions import Protocol
 
     from esmith.database import Database
 
