@@ -136,6 +136,7 @@ def describe(done: "Change") -> "Tuple[List[str], Facts]":
         "changed_kind": as_objects(done.changed),
         "removed": as_objects(done.removed),
         "unchanged": as_objects(done.unchanged),
+        "described": done.described,
         "missing": done.missing,
     }
     sentences = []
@@ -146,6 +147,9 @@ def describe(done: "Change") -> "Tuple[List[str], Facts]":
         (done.unchanged, "{}: is a {} already", "{} rules were there already"),
     ):
         sentences += [one.format(*rule) for rule in rules] if len(rules) <= NAMED else [many.format(len(rules))]
+    if done.described:
+        told = ", ".join(done.described[:NAMED]) if len(done.described) <= NAMED else f"{len(done.described)} rules"
+        sentences.append(f"{told}: next hop, contact and note are as given")
     return sentences, facts
 
 

@@ -37,8 +37,14 @@ def names(wanted: "Wanted") -> str:
 
 
 def routes(wanted: "Wanted") -> str:
-    """Return the entries of `smtproutes`, where there is a smart host to keep the mail from."""
-    return lines.text(wanted.in_force, *ROUTES) if wanted.smart_host else ""
+    """Return the entries of `smtproutes`: each next hop, and, beside a smart host, the way by DNS for all others."""
+    hops = wanted.next_hops
+    routed = {name: kind for name, kind in wanted.in_force.items() if name not in hops} if wanted.smart_host else {}
+    text = lines.text(routed, *ROUTES)
+    for name, hop in hops.items():
+        host, domain = (form.replace(":", f":{hop}") for form in ROUTES)
+        text += lines.text({name: wanted.in_force[name]}, host, domain)
+    return text
 
 
 def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Optional[Tuple[str, str]]]":

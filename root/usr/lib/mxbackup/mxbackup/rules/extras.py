@@ -90,3 +90,19 @@ def put(name: str, has: "Mapping[str, str]", db: Database) -> None:
         beside.set(name, TYPE, props)
     elif found and found.type == TYPE:
         beside.delete(name)
+
+
+def describe(names: "List[str]", given: "Mapping[str, str]", db: Database) -> "List[str]":
+    """Let each of the rules `names` have what is `given` (key of a word -> value, "" for none) beside what it has.
+
+    `db` as for put(). Returns the names of those that had not. Raises DatabaseError.
+    """
+    there = load(db)
+    changed = []
+    for name in names:
+        now = there.get(name, {})
+        wanted = {key: value for key, value in {**now, **given}.items() if value}
+        if wanted != now:
+            put(name, wanted, db)
+            changed.append(name)
+    return changed

@@ -56,20 +56,22 @@ class Configuration:
 class Change:
     """What a change did, as lists of Rule: `added`, `changed` (another kind), `removed`, `unchanged`.
 
-    `missing`: names (str) that were to be removed and are not there. True where something changed.
+    `described`: names (str) of rules whose extras changed. `missing`: names (str) that were to be removed and are not
+    there. True where something changed.
     """
 
-    __slots__ = ("added", "changed", "removed", "unchanged", "missing")
+    __slots__ = ("added", "changed", "removed", "unchanged", "described", "missing")
 
     def __init__(self) -> None:
         self.added: List[Rule] = []
         self.changed: List[Rule] = []
         self.removed: List[Rule] = []
         self.unchanged: List[Rule] = []
+        self.described: List[str] = []
         self.missing: List[str] = []
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
+        return bool(self.added or self.changed or self.removed or self.described)
 
 
 def open_configuration(readonly: bool = False) -> "Database":
