@@ -136,7 +136,8 @@ def test_a_name_that_the_server_delivers_itself(backup):
     backup.write("/var/qmail/control/locals", "sme.doecom.net\nSmithNet.com\n")
     assert backup.run("signal-event", "mxbackup-update").returncode == 0
     (text, remedy), = faults(backup)
-    assert text == "qmail delivers mail for smithnet.com itself: none of it goes to the primary"
+    assert text == "this host delivers mail for smithnet.com itself, by /var/qmail/control/locals: " \
+        "none of it goes to the primary"
     assert remedy == "take smithnet.com out of the names that it delivers, or run: mxbackup remove smithnet.com"
 
 

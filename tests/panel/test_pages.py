@@ -392,3 +392,17 @@ def test_the_history_shows_who_changed_what_and_takes_it_back_after_a_summary(do
     again = door.follow(door.post("/history", {"number": number}))
     assert f"Change {number} cannot be undone" in again.text and names(panel_host) == before
     assert door.post("/history", {"number": "x"}).status == 400
+
+
+def test_a_name_that_the_host_delivers_itself_is_refused_and_told(door, panel_host):
+    panel_host.write("/var/qmail/control/locals", "own.example\nsmithnet.com\n")
+    said = "this host delivers its mail itself, by /var/qmail/control/locals"
+    answer = door.post("/create", {"name": "Own.example", "kind": "HOST"})
+    assert answer.status == 422 and said in answer.text
+    answer = door.post("/list", {"list": "b.org\nown.example DOMAIN", "kind": "HOST"})
+    assert answer.status == 422 and "line 2" in answer.text.lower() and said in answer.text
+    door.post("/create/confirm", {"name": "own.example", "kind": "HOST"})
+    assert "own.example" not in panel_host.read("/home/e-smith/db/configuration")
+    # One that was a rule before.
+    assert said in door.get().text
+    assert "d'après /var/qmail/control/locals" in door.get("/", Accept_Language="fr").text

@@ -8,7 +8,7 @@ from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.check.verdict import FAULT, GOOD, UNCHECKED, Finding
 from mxbackup.host.engine import CUSTOM, FRAGMENTS, STANDARD
-from mxbackup.mailfiles import outputs
+from mxbackup.mailfiles import outputs, own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,18 +102,14 @@ def _check_beyond(host: "Host", found: "Found") -> None:
                 found(GOOD, f"{path} is what the database says, for {server.name}")
     except (EsmithError, OSError) as error:
         found(UNCHECKED, str(error), f"repair that, and {UPDATE}")
-    rules = host.configuration.rules.kinds
-    for server in mailservers.servers():
-        if not server.own_names or not server.applies():
-            continue
-        try:
-            own = sorted(set(rules).intersection(name.lower() for name in server.own_names(host.database)))
-        except (EsmithError, OSError) as error:
-            found(UNCHECKED, f"{server.name} cannot be asked: {error}", "look at: mxbackup status")
-            continue
-        for name in own:
-            found(FAULT, f"{server.name} delivers mail for {name} itself: none of it goes to the primary",
-                  f"take {name} out of the names that it delivers, or run: mxbackup remove {name}")
+    try:
+        mine = own.parted(host.configuration.rules.kinds, host.database)[1]
+    except EsmithError as error:
+        found(UNCHECKED, str(error), "look at: mxbackup status")
+        return
+    for name, who in mine.items():
+        found(FAULT, f"this host delivers mail for {name} itself, by {who}: none of it goes to the primary",
+              f"take {name} out of the names that it delivers, or run: mxbackup remove {name}")
 
 
 def _check_content(file: "MailFile", path: str, database: "Database", found: "Found") -> None:

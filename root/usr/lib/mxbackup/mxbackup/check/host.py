@@ -56,6 +56,6 @@ def load() -> "Optional[Host]":
     hosts = Database("hosts", readonly=True)
     names += [host.key.lower() for host in hosts.records("host") if host.get("HostType") == "Self"]
     configuration = record.load(database)
-    next_hops = extras.values("next_hop", wanted.in_force(configuration), extras.load(database))
+    next_hops = extras.values("next_hop", wanted.in_force(configuration, database), extras.load(database))
     smart_host = wanted.host_smart_host(database)
     return Host(database, configuration, smart_host, list(dict.fromkeys(names)), domain.lower(), next_hops)

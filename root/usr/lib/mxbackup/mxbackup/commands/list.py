@@ -7,6 +7,7 @@ either is looked for anywhere in the name. Put it in quotes, or the shell takes 
 
 import sys
 
+from mxbackup.mailfiles import own
 from mxbackup.rules import lists, record
 from mxbackup.rules.rule import RuleSet
 from mxbackup.terminal import print_json, printable
@@ -34,7 +35,9 @@ def add_arguments(parser: "ArgumentParser") -> None:
 
 
 def run(options: "Namespace") -> int:
-    configuration = record.load()
+    db = record.open_configuration(readonly=True)
+    configuration = record.load(db)
+    configuration.ignored = own.ignored(configuration, db)
     if options.pattern is not None:
         configuration = _fitting(configuration, options.pattern)
     rules = configuration.rules

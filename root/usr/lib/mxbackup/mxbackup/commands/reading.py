@@ -2,7 +2,8 @@
 
 import sys
 
-from mxbackup.rules import lists, publicsuffix
+from mxbackup.mailfiles import own
+from mxbackup.rules import lists, publicsuffix, record
 from mxbackup.rules.rule import DOMAIN, HOST
 from mxbackup.terminal import WrongUse, file_name, printable, progress
 
@@ -77,6 +78,7 @@ def resolve(
     then a rule of `kinds` (dict name -> kind) stays what it is and a new one is a HOST.
     """
     rules, refused = lists.resolve(entries, kind or HOST, None if kind else kinds)
+    refused += own.refusals(entries, rules, kinds, record.open_configuration(readonly=True))
     refuse(refusals + refused, len(entries) + len(refusals))
     if len(rules) > LONG:
         progress(f"{len(rules)} rules checked")

@@ -6,7 +6,7 @@ an entry is ignored, or a list of an older method was not taken over.
 """
 
 from mxbackup import mailservers
-from mxbackup.mailfiles import migration, outputs, wanted
+from mxbackup.mailfiles import migration, outputs, own, wanted
 from mxbackup.mailfiles.change import Preview
 from mxbackup.rules import record
 from mxbackup.rules.rule import DOMAIN
@@ -60,7 +60,7 @@ def gather() -> "Dict[str, Any]":
         "hosts": len(kinds) - kinds.count(DOMAIN),
         "smart_host": wanted.host_smart_host(db),
         "files": files,
-        "ignored": [{"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored],
+        "ignored": [{"name": e.name, "flag": e.flag, "reason": e.reason} for e in own.ignored(configuration, db)],
         "lists": [str(step) for step in migration.migrate(Preview(), dry_run=True)],
         "warnings": configuration.warnings,
     }

@@ -4,16 +4,29 @@ from esmith.errors import EsmithError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import Iterator, List, Tuple
 
     from esmith.database import Database
 
 # Looser than a rule's name: a host's own may have one label, or an underscore.
 HOST_OCTETS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
+_HOST = "SystemName and DomainName"
 
 
 class OwnNameError(EsmithError):
     """`SystemName` and `DomainName` make no name that this host can take mail for."""
+
+
+def names(db: "Database", domains: "Database") -> "Iterator[Tuple[str, str]]":
+    """Yield (name, who says so) for `SystemName.DomainName` and each key of type `domain`, as they stand there.
+
+    A domain that is delegated to another server counts, too. `db`, `domains`: configuration and domains.
+    """
+    system, domain = db.value("SystemName").strip(), db.value("DomainName").strip()
+    if system and domain:
+        yield system + "." + domain, _HOST
+    for found in domains.records("domain"):
+        yield found.key, "the database domains"
 
 
 def own_names(db: "Database", domains: "Database") -> "List[str]":
@@ -21,16 +34,14 @@ def own_names(db: "Database", domains: "Database") -> "List[str]":
 
     `db`, `domains`: the databases configuration and domains. Raises OwnNameError.
     """
-    names = []
-    system, domain = db.value("SystemName").strip(), db.value("DomainName").strip()
-    if system and domain:
-        names.append(system + "." + domain)
-        if not can_be_own(names[0]):
+    found = list(names(db, domains))
+    for name, who in found:
+        if who == _HOST and not can_be_own(name):
             raise OwnNameError(
-                f"SystemName and DomainName make {ascii(names[0][:200])}: this is no host name; correct them with"
+                f"SystemName and DomainName make {ascii(name[:200])}: this is no host name; correct them with"
                 " 'config set SystemName NAME' and 'config set DomainName NAME'"
             )
-    return names + [found.key for found in domains.records("domain")]
+    return [name for name, _ in found]
 
 
 def can_be_own(name: str) -> bool:

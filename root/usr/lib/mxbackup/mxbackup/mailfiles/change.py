@@ -8,14 +8,14 @@ import os
 
 from esmith.database import Database
 from esmith.paths import rooted
-from mxbackup.mailfiles import outputs
+from mxbackup.mailfiles import outputs, own
 from mxbackup.rules import extras, journal, record, state
 from mxbackup.rules.journal import Entry, Journal
 from mxbackup.terminal import WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, ContextManager, List, Optional
+    from typing import Any, Callable, ContextManager, Dict, List, Optional
 
     from mxbackup.mailfiles.actor import Actor
 
@@ -31,6 +31,10 @@ class RemovesMuch(WrongUse):
         self.what = f"this would remove {len(names)} rules ({', '.join(names[:3])}, ...)"
         WrongUse.__init__(
             self, f"{self.what}; nothing was changed. Where that is meant, say --yes; --dry-run shows what would be")
+
+
+class OwnNames(WrongUse):
+    """A change would make rules for names that this host delivers itself; nothing was changed."""
 
 
 class Preview(Database):
@@ -87,7 +91,10 @@ def write(
     write as well, before that of the record; those of a rule that goes are removed after it, by this function.
     """
     if isinstance(db, Preview):
-        return edit(db)
+        kinds = record.load(db).rules.kinds
+        done = edit(db)
+        _refuse_own(kinds, db)
+        return done
     with Journal() as book:
         beside = Database(extras.NAME, lazy=True)
         with db.transaction(), beside.transaction():
@@ -95,7 +102,9 @@ def write(
             try:
                 book.look(db)
                 before = state.load(db)
+                kinds = record.load(db).rules.kinds
                 done = edit(db)
+                _refuse_own(kinds, db)
                 entry = _entry(before, state.load(db), actor, done)
                 gone = [step.name for step in entry.steps if not step.after]
                 if len(gone) > removing:
@@ -141,6 +150,16 @@ def look() -> "List[Entry]":
     with Journal() as book, db.transaction():
         book.look(db)
     return journal.entries()
+
+
+def _refuse_own(before: "Dict[str, str]", db: Database) -> None:
+    """Raise OwnNames where a rule of `db` that was not there `before` is for an own name; EsmithError."""
+    new = [name for name, kind in record.load(db).rules.kinds.items() if before.get(name) != kind]
+    mine = own.among(new, own.names(db)) if new else {}
+    if mine:
+        name, who = next(iter(mine.items()))
+        more = f"; so it does {len(mine) - 1} more" if len(mine) > 1 else ""
+        raise OwnNames(f"{name}: {own.REASON}{who}{more}; nothing was changed")
 
 
 def _entry(before: state.State, after: state.State, actor: "Optional[Actor]", done: "Any") -> Entry:

@@ -4,8 +4,9 @@ They are what a host without them needs in its mail files: its own domains, its 
 """
 
 from esmith.errors import EsmithError
-from mxbackup import mailservers
 from mxbackup.host import identity
+from mxbackup.mailfiles import own
+from mxbackup.mailservers import qmail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ class SmartHostError(EsmithError):
 def own_domains(db: "Database", domains: "Database") -> str:
     """Return what the core fragment of `rcpthosts` prints: the names this host takes mail for, a line each.
 
-    `db`, `domains`: the databases configuration and domains. Beside what they say it is what the server that reads
-    the file calls its own: without them the host's mail is refused. Raises identity.OwnNameError.
+    `db`, `domains`: the databases configuration and domains. Beside what they say it is qmail's local names: without
+    them the host's mail is refused. What else the host delivers itself, as its virtual domains, stays where it is
+    accepted now, for hosting tools add it to the file itself; it is not opened, for virtual domains can send mail on,
+    too. Raises identity.OwnNameError and Unknown.
     """
-    server, _ = mailservers.writer("rcpthosts")
-    names = identity.own_names(db, domains)
-    names += server.own_names(db) if server.own_names else ()
+    names = identity.own_names(db, domains) + [name for name, _ in qmail.local_names()]
+    names += own.among([line.lower() for line in qmail.control_lines(qmail.RCPTHOSTS)], own.names(db))
     return "".join(name + "\n" for name in dict.fromkeys(name.lower() for name in names if identity.can_be_own(name)))
 
 

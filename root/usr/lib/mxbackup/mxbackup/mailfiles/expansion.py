@@ -7,7 +7,7 @@ from esmith.errors import EsmithError
 from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
-from mxbackup.mailfiles import change, part
+from mxbackup.mailfiles import change, own, part
 from mxbackup.mailfiles.wanted import wanted
 from mxbackup.rules import record
 from mxbackup.rules.rule import printable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Callable, Iterator, List
 
     from mxbackup.mailservers.shape import Update
+    from mxbackup.rules.rule import Ignored
 
     Say = Callable[[str], None]
 
@@ -36,12 +37,13 @@ def expand(say: "Say") -> bool:
     One that fails does not stop the others; the files that may be old are named at the end.
     """
     try:
-        configuration = record.load()
+        db = record.open_configuration(readonly=True)
+        configuration = record.load(db)
     except EsmithError as error:
         # Each expansion would fail alike: every file stays as it is.
         say(f"ERROR: {error}")
         return False
-    _report(configuration, say)
+    _report(configuration.warnings, own.ignored(configuration, db), say)
     files = [file for _, file in mailservers.applying()]
     if not engine.is_ours():
         from esmith import lastlines
@@ -100,14 +102,14 @@ def _is_known(path: str) -> bool:
         return written.known()
 
 
-def _report(configuration: "record.Configuration", say: "Say") -> None:
-    """Say what the record.Configuration holds besides rules; `say` takes lines (str)."""
-    for warning in configuration.warnings:
+def _report(warnings: "List[str]", ignored: "List[Ignored]", say: "Say") -> None:
+    """Say what the record holds besides rules that are in force; `say` takes lines (str)."""
+    for warning in warnings:
         say("WARNING: " + warning)
-    for entry in configuration.ignored[:SHOWN]:
+    for entry in ignored[:SHOWN]:
         say(f"WARNING: the rule {printable(entry.name) or 'without a name'} is ignored: {entry.reason}")
-    if len(configuration.ignored) > SHOWN:
-        say(f"WARNING: {len(configuration.ignored) - SHOWN} more are ignored: see mxbackup status")
+    if len(ignored) > SHOWN:
+        say(f"WARNING: {len(ignored) - SHOWN} more are ignored: see mxbackup status")
 
 
 def _short_of_entries(say: "Say") -> "Iterator[str]":

@@ -20,7 +20,7 @@ from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
 from mxbackup.host.engine import CUSTOM, STANDARD
-from mxbackup.mailfiles import change, kept
+from mxbackup.mailfiles import change, kept, own
 from mxbackup.mailservers import lines, obtuse, qmail, qpsmtpd
 from mxbackup.mailservers.shape import Unreadable
 from mxbackup.rules import record
@@ -88,8 +88,7 @@ def main() -> int:
 def migrate(db: Database, dry_run: bool = False) -> "Iterator[Step]":
     """Take over what is there, yielding a Step for each thing; none where there is nothing to do.
 
-    `db`: the configuration Database to change. With `dry_run` no file is touched; let `db` be one that is
-    not written either. Raises DatabaseError and OSError.
+    `db`: configuration; with `dry_run` no file is touched, and it is a Preview. Raises DatabaseError and OSError.
     """
     step = _normalise(db, dry_run)
     if step:
@@ -308,6 +307,7 @@ def _take(db: Database, kinds: "Kinds", in_force: bool) -> str:
     """
     configuration = record.load(db)
     old = configuration.rules.kinds
+    kinds, mine = own.parted(kinds, db)
     enabling = kinds and not configuration.enabled and (in_force or not _has_status(db))
     hidden = [name for name, kind in old.items() if kind == DOMAIN != kinds.get(name) or name not in kinds]
     if enabling and hidden:
@@ -321,7 +321,7 @@ def _take(db: Database, kinds: "Kinds", in_force: bool) -> str:
         done = change.carry_out(lambda db: record.add(new, db), db, signal=None).done
     except FormatError as error:
         raise Unreadable(str(error)) from None
-    told = [f"rules: {len(kinds)}, new ones: {len(done.added)}"]
+    told = [f"rules: {len(kinds)}, new ones: {len(done.added)}", *[f"{n}: {own.REASON}{w}" for n, w in mine.items()]]
     wider = [rule.name for rule in done.changed]
     wider += [name for name, kind in kinds.items() if kind == HOST and old.get(name) == DOMAIN]
     told += [f"{name} is a HOST in one and a DOMAIN in the other: a DOMAIN now" for name in wider]

@@ -3,6 +3,7 @@
 import os
 
 from mxbackup import mailservers
+from mxbackup.mailfiles import own
 from mxbackup.mailservers.shape import Wanted
 from mxbackup.rules import extras, record
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 def wanted(server: "MailServer", db: "Optional[Database]" = None) -> Wanted:
     """Return what `server` is to do by the configuration Database `db` (the host's where None).
 
-    Raises DatabaseError, and ExtrasError where the extras of a rule in force are not to be understood.
+    Raises EsmithError: ExtrasError where the extras of a rule in force are not to be understood.
     """
     if db is None:
         db = record.open_configuration(readonly=True)
-    return as_if(server, in_force(record.load(db)), db)
+    return as_if(server, in_force(record.load(db), db), db)
 
 
 def as_if(server: "MailServer", kinds: "Dict[str, str]", db: "Database") -> Wanted:
@@ -48,6 +49,11 @@ def withheld() -> bool:
     return os.environ.get("MXBACKUP_WITHHOLD") == "1"
 
 
-def in_force(configuration: "record.Configuration") -> "Dict[str, str]":
-    """Return the rules that count now (dict name -> kind): none where they are off or withheld."""
-    return configuration.rules.kinds if configuration.enabled and not withheld() else {}
+def in_force(configuration: "record.Configuration", db: "Database") -> "Dict[str, str]":
+    """Return the rules that count now (dict name -> kind): none where they are off or withheld, or for an own name.
+
+    Raises EsmithError where the own names cannot be told.
+    """
+    if not configuration.enabled or withheld() or not configuration.rules:
+        return {}
+    return own.parted(configuration.rules.kinds, db)[0]

@@ -218,8 +218,10 @@ def _pending(wanted: "Wanted") -> "Iterator[Tuple[str, str]]":
     yield settings.TABLES, "" if tables.are_current(kind) else "are to be made of the lists"
 
 
-def _own_names(db: "Database") -> "Iterator[str]":
-    """Yield the names that Postfix delivers itself: those it names, and those of the record that its maps know."""
+def _own_names(db: "Database") -> "Iterator[Tuple[str, str]]":
+    """Yield (name, where that is said) of what Postfix delivers itself: those it names, and those of the record that
+    its maps know.
+    """
     if not settings.here():
         return
     from mxbackup.rules import record
@@ -227,12 +229,15 @@ def _own_names(db: "Database") -> "Iterator[str]":
     asked = list(_both(record.load(db).rules.kinds))
     for setting in OWN:
         for token in settings.tokens(settings.values().get(setting, "")):
+            names: Iterable[str] = ()
             if token.startswith("/"):
-                yield from _names_in(token)
+                names = _names_in(token)
             elif ":" in token:
-                yield from look_up(token, asked)
+                names = look_up(token, asked)
             elif not token.startswith("!"):
-                yield token.lower()
+                names = [token.lower()]
+            for name in names:
+                yield name, f"{setting} of Postfix"
 
 
 def _names_in(path: str) -> "List[str]":

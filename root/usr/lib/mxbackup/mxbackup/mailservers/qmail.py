@@ -4,20 +4,25 @@ import os
 
 from esmith.paths import rooted
 from mxbackup.host import identity
-from mxbackup.mailservers import fate, lines, qmail_lists
+from mxbackup.mailservers import cdb, fate, lines, qmail_lists
 from mxbackup.mailservers.qmail_lists import CONTROL
 from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, file_exists, folder_exists
 from mxbackup.network.address import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+    from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
     from esmith.database import Database
     from mxbackup.mailservers.shape import MX, Fate, Wanted
 
 RCPTHOSTS = qmail_lists.RCPTHOSTS
 SMTPROUTES = CONTROL + "/smtproutes"
+ME = CONTROL + "/me"
+LOCALS = CONTROL + "/locals"
+VIRTUAL = CONTROL + "/virtualdomains"
+ASSIGN = "/var/qmail/users/assign"
+USERS = "/var/qmail/users/cdb"
 # What a qmail-smtpd does without rcpthosts.
 OPEN = "takes mail for the whole world"
 
@@ -29,6 +34,32 @@ NAMES = ("%\n", "%\n.%\n")
 ROUTES = ("%:\n", "%:\n.%:\n")
 
 read_names = lines.rules_of_names
+
+
+def control_lines(path: str) -> "List[str]":
+    """Return the lines of the control file at `path` (not rooted), as qmail reads it; none where there is no file.
+
+    Raises Unknown.
+    """
+    if not os.path.lexists(rooted(path)):
+        return []
+    # What is no file, as a pipe, could keep us for ever.
+    if not os.path.isfile(rooted(path)):
+        raise Unknown(f"{path} is no file: which names this host delivers itself is not known")
+    try:
+        with open(rooted(path), encoding="utf-8", errors="surrogateescape") as stream:
+            return [line.rstrip() for line in stream if line.strip() and not line.startswith("#")]
+    except OSError as error:
+        raise Unknown(f"{path} cannot be read: {error.strerror}") from None
+
+
+def local_names() -> "List[Tuple[str, str]]":
+    """Return (name, where that is said) of what qmail delivers to users of this host, and its own name.
+
+    Raises Unknown.
+    """
+    # Of `me` qmail takes the first line.
+    return [(name, ME) for name in control_lines(ME)[:1]] + [(name, LOCALS) for name in control_lines(LOCALS)]
 
 
 def names(wanted: "Wanted") -> str:
@@ -93,17 +124,33 @@ def _parse_routes(stream: "Iterator[str]") -> "Dict[str, str]":
     return parsed
 
 
-def _own_names(_db: "Optional[Database]" = None) -> "List[str]":
-    return [name for control in ("me", "locals") for name in _control_lines(control)]
+def _own_names(_db: "Optional[Database]" = None) -> "Iterator[Tuple[str, str]]":
+    yield from local_names()
+    for line in control_lines(VIRTUAL):
+        name, _, prepend = line.partition(":")
+        if "@" not in name:
+            # Nothing after the colon: an exception (qmail-send(8)).
+            yield name, VIRTUAL if prepend else ""
+    # A virtual user's domain, as vpopmail has it: the prefix DOMAIN- (qmail-users(5)).
+    for line in control_lines(ASSIGN):
+        yield from _users_domain(line.partition(":")[0], "+", ASSIGN)
+    for key in sorted(_compiled_users()):
+        yield from _users_domain(key, "!", USERS)
 
 
-def _control_lines(name: str) -> "List[str]":
-    """Return the lines of one of qmail's control files, as qmail reads it."""
+def _users_domain(key: str, sign: str, who: str) -> "Iterator[Tuple[str, str]]":
+    if key.startswith(sign) and key.endswith("-") and "." in key:
+        yield key[1:-1], who
+
+
+def _compiled_users() -> "Iterable[str]":
     try:
-        with open(rooted(CONTROL + "/" + name), encoding="utf-8", errors="surrogateescape") as stream:
-            return [line.rstrip() for line in stream if not line.startswith("#")]
-    except OSError:
-        return []
+        with open(rooted(USERS), "rb") as stream:
+            return cdb.keys(stream.read())
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise Unknown(f"{USERS} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 SERVER = MailServer(

@@ -12,8 +12,9 @@ from mxbackup.mailservers.shape import MailFile, MailServer, file_exists
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Iterator, Tuple
 
+    from esmith.database import Database
     from mxbackup.mailservers.shape import Wanted
 
 PROGRAMS = ("qpsmtpd", "sqpsmtpd", "uqpsmtpd")
@@ -32,6 +33,13 @@ def _own_file_exists(path: str) -> bool:
         and not os.path.islink(rooted(path))
         and (engine.is_ours() or engine.has_other_fragments(path))
     )
+
+
+def _own_names(_db: "Database") -> "Iterator[Tuple[str, str]]":
+    for program in PROGRAMS:
+        me = CONFIG.format(program) + "/me"
+        for name in qmail.control_lines(me)[:1]:
+            yield name, me
 
 
 def _good_recipients(wanted: "Wanted") -> str:
@@ -54,5 +62,6 @@ SERVER = MailServer(
         # qpsmtpd refuses every recipient that is not in it, so it must not appear where it was not.
         MailFile("goodrcptto", GOODRCPTTO, "qpsmtpd", file_exists, _good_recipients),
     ),
+    own_names=_own_names,
     smart_host=identity.smart_host,
 )

@@ -117,7 +117,9 @@ class MailServer:
                           False where something is not as wanted, which `say` (takes a line) was told.
     pending(wanted)       yields (path, sentence) for each thing beyond its files that it keeps for the rules: what
                           update() would change there, "" where that is as wanted
-    own_names(db)         iterable of the names (str) that the server delivers itself; `db`: configuration Database
+    own_names(db)         iterable of (name, where that is said) of what the server delivers itself; `db`:
+                          configuration Database. `.name` is all below a name, "" all else; where "" says so it is an
+                          exception
     smart_host(db)        str, "" where mail goes out by DNS
     route(name)           (next hop as str, "" for DNS; the path that says so) in force now for mail to `name`; None
                           where it routes no mail on this host
@@ -135,7 +137,7 @@ class MailServer:
         files: "Tuple[MailFile, ...]",
         update: "Optional[Callable[[Wanted, Say], ContextManager[Update]]]" = None,
         pending: "Optional[Callable[[Wanted], Iterator[Tuple[str, str]]]]" = None,
-        own_names: "Optional[Callable[[Database], Iterable[str]]]" = None,
+        own_names: "Optional[Callable[[Database], Iterable[Tuple[str, str]]]]" = None,
         smart_host: "Optional[Callable[[Database], str]]" = None,
         route: "Optional[Callable[[str], Optional[Tuple[str, str]]]]" = None,
         fate: "Optional[Callable[[Sequence[MX]], Iterator[Fate]]]" = None,

@@ -1,5 +1,6 @@
 """A new rule: its form, its summary, and the rule itself once that is confirmed."""
 
+from mxbackup.mailfiles import own
 from mxbackup.panel import mailfiles
 from mxbackup.panel.rows import Row
 from mxbackup.panel.visit import Message
@@ -27,7 +28,11 @@ def check(visit: "Visit") -> "bottle.HTTPResponse":
         error = visit.reason(errors[0].reason)
         return visit.page("create", 422, typed=text[:1000], kind=kind, error=error)
     rule = accepted[0]
-    configuration = record.load()
+    db = record.open_configuration(readonly=True)
+    configuration = record.load(db)
+    who = own.who(rule.name, own.names(db))
+    if who:
+        return visit.page("create", 422, typed=text[:1000], kind=kind, error=visit.reason(own.REASON + who))
     was = configuration.rules.kinds.get(rule.name)
     if was == rule.kind:
         error = lexicon("ERR_EXISTS", name=rule.name, kind=lexicon(was))

@@ -2,6 +2,7 @@
 
 import re
 
+from mxbackup.mailfiles import own
 from mxbackup.panel import mailfiles
 from mxbackup.panel.rows import Row
 from mxbackup.panel.visit import Message
@@ -30,10 +31,12 @@ def check(visit: "Visit") -> "bottle.HTTPResponse":
     lexicon = visit.lexicon
     text = _text(visit)
     kind = DOMAIN if visit.fields.get("kind") == DOMAIN else HOST
-    configuration = record.load()
+    db = record.open_configuration(readonly=True)
+    configuration = record.load(db)
     kinds = configuration.rules.kinds
     entries, refusals = lists.read(text.encode("utf-8", "surrogatepass"), "")
     accepted, refused = lists.resolve(entries, kind, kinds)
+    refused += own.refusals(entries, accepted, kinds, db)
     errors = [
         lexicon("LIST_LINE", line=line or 1, name=printable((name or text.strip())[:80]), reason=visit.reason(reason))
         for _, line, name, reason in sorted(refusals + refused, key=lambda refusal: refusal.line or 1)

@@ -2,6 +2,7 @@
 
 import re
 
+from mxbackup.mailfiles import own
 from mxbackup.panel import verdicts
 from mxbackup.panel.rows import Row
 from mxbackup.rules import record
@@ -17,7 +18,9 @@ ROWS = 100  # rules a page
 
 def show(visit: "Visit") -> "bottle.HTTPResponse":
     """The state, the rules in the order of the files, and those that are ignored."""
-    configuration = record.load()
+    db = record.open_configuration(readonly=True)
+    configuration = record.load(db)
+    ignored = own.ignored(configuration, db)
     kinds = configuration.rules.kinds
     find = visit.fields.get("find", "").strip().lower()[:253]
     names = [name for name in kinds if find in name] if find else list(kinds)
@@ -31,8 +34,8 @@ def show(visit: "Visit") -> "bottle.HTTPResponse":
         many=len(kinds) > ROWS or bool(find), caption=_caption(visit, len(names), find),
         rows=[Row(name, kinds[name], found.get(name)) for name in shown],
         ignored=[(printable(entry.name), visit.reason(entry.reason))
-                 for entry in configuration.ignored[:ROWS]],
-        more_ignored=max(0, len(configuration.ignored) - ROWS))
+                 for entry in ignored[:ROWS]],
+        more_ignored=max(0, len(ignored) - ROWS))
 
 
 def switch(visit: "Visit") -> "bottle.HTTPResponse":

@@ -28,13 +28,14 @@ NOBODY = "nobody"  # the identity of whoever has no session
 FORM_LIFETIME = 8 * 3600  # seconds a form may lie open
 MESSAGE_LIFETIME = 120  # seconds an address may show a message
 COOKIE = "mxbackup_session"
-# Reasons that name what they are about: their beginning, the lexicon's entry.
+# Reasons that name what they are about: their beginning, with what the entry's fields stand for, and that entry.
 REASONS = (
     ("is no internationalised name ", "is no internationalised name"),
     ("its flag is ", "its flag is neither 0 (HOST) nor 1 (DOMAIN)"),
     ("is a mail address; ", "is a mail address"),
     ("is a URL; ", "is a URL"),
     ("for .* and everything below it: ", "is a pattern"),
+    ("this host delivers its mail itself, by (?P<who>.*)", "this host delivers its mail itself, by {who}"),
     ("is a (HOST|DOMAIN) here and a ", "is of both kinds in one list"),
 )
 
@@ -147,8 +148,9 @@ class Visit:
     def reason(self, reason: str) -> str:
         """Return a `reason` of mxbackup.rules in the reader's language."""
         for pattern, entry in REASONS:
-            if re.match(pattern, reason):
-                return self.lexicon(entry)
+            found = re.match(pattern, reason)
+            if found:
+                return self.lexicon(entry, **found.groupdict())
         return self.lexicon(reason)
 
     # Changes
