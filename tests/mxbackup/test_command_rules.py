@@ -267,6 +267,27 @@ def test_an_event_that_fails_leaves_the_record_saved_and_exits_1(mxbackup):
     assert mxbackup.record() == "service|name|a.org,0|status|enabled"
 
 
+@pytest.mark.parametrize("handler, reason", [
+    ("echo ERROR: the disk is full; printf 'ERROR: \\033[2Jtwice\\n'; echo more; exit 3",
+     "S10fail failed (exit status 3): ERROR: the disk is full; ERROR: \x1b[2Jtwice"),
+    ("echo once; echo why >&2; echo; exit 1", "S10fail failed (exit status 1): why"),
+    ("kill -9 $$", "S10fail failed (killed by signal 9)"),
+])
+def test_an_event_that_fails_gives_its_handlers_own_reason(mxbackup, handler, reason):
+    mxbackup.host.write("/etc/e-smith/events/mxbackup-update/S10fail", f"#!/bin/sh\n{handler}\n", 0o755)
+    shown = reason.replace("\x1b", "\\x1b")
+    assert f"were not all brought up to date: {shown}\n" in mxbackup("add", "a.org").stderr
+    assert json.loads(mxbackup("add", "b.org", "--json").stdout)["failure"] == reason
+
+
+def test_a_template_that_cannot_be_expanded_is_the_reason_that_is_given(mxbackup):
+    mxbackup.host.write("/etc/e-smith/events/mxbackup-update/templates2expand/out/file", "")
+    mxbackup.host.write("/etc/e-smith/templates/out/file/10", "{# jinja2 #}\n")
+    said = mxbackup("add", "a.org").stderr
+    assert ("S05generic_template_expand failed (exit status 1): ERROR: Could not expand /out/file: its folder is not"
+            " there; make it first; ERROR: not expanded, and as old as they were: /out/file\n") in said
+
+
 def test_an_event_that_is_not_there_is_no_traceback(host):
     (host / "/etc/e-smith/events/mxbackup-update").mkdir(parents=True, exist_ok=True)
     shutil.rmtree(host / "/etc/e-smith/events/mxbackup-update")

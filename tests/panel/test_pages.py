@@ -114,13 +114,15 @@ def test_one_submit_is_one_event(manager, panel_host):
     assert panel_host.read("/count") == "\n", "nothing changed, so nothing is to be brought up to date"
 
 
-def test_a_failing_event_is_shown_and_what_its_handlers_print_is_not_in_the_page(door, panel_host):
+def test_a_failing_event_is_shown_with_its_reason_and_nothing_else_of_what_its_handlers_print(door, panel_host):
     panel_host.write("/etc/e-smith/events/mxbackup-update/S99fail",
-                     "#!/bin/sh\necho NOISE\necho NOISE >&2\nexit 1\n", 0o755)
+                     "#!/bin/sh\necho 'ERROR: no <b>été</b>'\necho NOISE\necho NOISE >&2\nexit 1\n", 0o755)
     answer = door.post("/create/confirm", {"name": "example.net", "kind": "HOST"})
     assert "NOISE" not in answer.text
     page = door.follow(answer)
-    assert 'role="alert"' in page.text and "The change is saved, but" in page.text
+    assert 'role="alert"' in page.text and "The change is saved, but" in page.text and "NOISE" not in page.text
+    assert "<p>The reason: S99fail failed (exit status 1): ERROR: no <b>été</b></p>" in page.text
+    assert b"<b>" not in page.body
     (panel_host / RCPTHOSTS).unlink()
     answer = door.post("/create/confirm", {"name": "example.com", "kind": "HOST"})
     (panel_host / RCPTHOSTS).unlink()

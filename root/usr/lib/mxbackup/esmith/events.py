@@ -24,6 +24,8 @@ EVENTS = "/etc/e-smith/events"
 ACTIONS = EVENTS + "/actions"
 # After these the host starts again, and its services with it.
 _RESTARTING = frozenset(("post-upgrade", "bootstrap-console-save"))
+# Of the errors of one handler, so many are its reason.
+_REASONS = 5
 
 
 def handlers(event: str) -> "List[Tuple[str, str]]":
@@ -49,9 +51,10 @@ def handlers(event: str) -> "List[Tuple[str, str]]":
     return sorted(found, key=lambda handler: os.fsencode(handler[0]))
 
 
-def signal(event: str, *arguments: str) -> int:
+def signal(event: str, *arguments: str, tell: "Optional[Say]" = None) -> int:
     """Run the handlers of `event` (str) with `arguments` (str each); return 0, or 1 where a handler failed.
 
+    `tell` takes a line (str) for each handler that failed: its name, how it ended, and what it said of the reason.
     Raises EventError where there is no such event.
     """
     found = handlers(event)
@@ -72,8 +75,10 @@ def signal(event: str, *arguments: str) -> int:
         else:
             syslog.log("Skipping non-executable event handler: " + path)
             continue
+        output = _Output()
         start = time.time()
-        status = _in_process(run, event) if run else handler.run(rooted(path), [event, *arguments], syslog.log)
+        status = _in_process(run, event, output.say) if run else handler.run(
+            rooted(path), [event, *arguments], output.say)
         end = time.time()
         program = os.path.basename(path)
         line = f"{program}=action|Event|{event}|Action|{program}"
@@ -82,6 +87,8 @@ def signal(event: str, *arguments: str) -> int:
         if status:
             failed = 1
             print(f"{event}: {name} failed: {_outcome(status)}", file=sys.stderr)
+            if tell:
+                tell(f"{name} failed ({_outcome(status)}){output.reason()}")
     return failed
 
 
@@ -185,6 +192,25 @@ STANDARD_ACTIONS = {
 }
 
 
+class _Output:
+    """What one handler says: it goes to the system log, and what may be a reason is kept."""
+
+    def __init__(self) -> None:
+        self._errors: List[str] = []
+        self._last = ""
+
+    def say(self, line: str) -> None:
+        syslog.log(line)
+        if "ERROR" in line and len(self._errors) < _REASONS:
+            self._errors.append(line.strip())
+        self._last = line.strip() or self._last
+
+    def reason(self) -> str:
+        """Return its first errors; where it named none so, its last line, as of a traceback; "" if it was silent."""
+        said = "; ".join(self._errors) or self._last
+        return ": " + said if said else ""
+
+
 def _outcome(status: int) -> str:
     """Return in words how a process of the wait status `status` ended."""
     if os.WIFSIGNALED(status):
@@ -196,14 +222,14 @@ def _stamp(moment: float) -> str:
     return f"{int(moment)} {int(moment % 1 * 1000000)}"
 
 
-def _in_process(run: "Action", event: str) -> int:
+def _in_process(run: "Action", event: str, say: "Say") -> int:
     """Return the wait status that the standard action `run` would have as a process of its own."""
     try:
-        return 0 if run(event, syslog.log) else 256
+        return 0 if run(event, say) else 256
     except EsmithError as error:
-        syslog.log(f"ERROR: {error}")
+        say(f"ERROR: {error}")
     except Exception as error:  # noqa: BLE001  # whatever it is, the other handlers are still to run
-        syslog.log(f"ERROR: {type(error).__name__}: {error}")
+        say(f"ERROR: {type(error).__name__}: {error}")
     return 256
 
 

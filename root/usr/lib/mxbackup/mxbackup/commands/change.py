@@ -169,7 +169,8 @@ def _shortened(lines: "List[str]") -> "List[str]":
 
 def _complain(failure: str, old: "List[State]") -> None:
     sys.stderr.write(
-        f"mxbackup: the record is saved, but the mail files were not all brought up to date: {failure}\n"
+        f"mxbackup: the record is saved, but the mail files were not all brought up to date:"
+        f" {printable(failure)}\n"
     )
     for state in old:
         sys.stderr.write(f"mxbackup: {state.path} {printable(state.reason)}\n")

@@ -30,12 +30,18 @@ def is_ours() -> bool:
         return True
 
 
-def signal_event(name: str, *arguments: str) -> int:
-    """Run the event `name`; return 0, or 1 where a handler failed. Raises EventError where it cannot run."""
+def signal_event(name: str, *arguments: str, tell: "Callable[[str], object]") -> int:
+    """Run the event `name`; return 0, or 1 where a handler failed. Raises EventError where it cannot run.
+
+    `tell` takes lines (str) that say why a handler failed, as far as the engine says it.
+    """
     if is_ours():
         from esmith import events
-        return events.signal(name, *arguments)
-    return 1 if _run("signal-event", name, *arguments)[0] else 0
+        return events.signal(name, *arguments, tell=tell)
+    status, errors = _run("signal-event", name, *arguments)
+    if status and errors:
+        tell(errors)
+    return 1 if status else 0
 
 
 def expand(

@@ -30,11 +30,14 @@ State.__doc__ = """A mail file of this host, the program that reads it, and why 
 
 def update() -> str:
     """Signal the event that writes the files; return what went wrong, "" where all went well."""
+    reasons: List[str] = []
     try:
-        status = engine.signal_event(EVENT)
+        status = engine.signal_event(EVENT, tell=reasons.append)
     except EsmithError as error:
         return str(error)
-    return f"a handler of the event {EVENT} failed; the system log says which" if status else ""
+    if not status:
+        return ""
+    return "; ".join(reasons) or f"a handler of the event {EVENT} failed; the system log says which"
 
 
 def states(db: "Database") -> "List[State]":

@@ -26,4 +26,4 @@ def show(visit: "Visit") -> "bottle.HTTPResponse":
 
 def update(visit: "Visit") -> "bottle.HTTPResponse":
     """Write the mail files, as after a change: for when that failed, or somebody else changed a file."""
-    return visit.redirect("/files", "SUCCESS_UPDATED" if visit.update() else "ERR_EVENT")
+    return visit.update("/files")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Run by a Python of its own, whose first argument is the folder of our packages.
 UPDATE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from mxbackup.mailfiles import outputs; sys.exit(outputs.update() or 0)"
+    "from mxbackup.mailfiles import outputs; sys.stdout.buffer.write(outputs.update().encode('utf-8', 'replace'))"
 )
 
 
@@ -69,9 +69,9 @@ def update(apart: bool) -> str:
     import subprocess
 
     library = dirname(dirname(dirname(__file__)))
-    status = subprocess.run([sys.executable, "-IS", "-c", UPDATE, library],
-                            stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
-    return f"the event ended with status {status}" if status else ""
+    ran = subprocess.run([sys.executable, "-IS", "-c", UPDATE, library],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return f"the event ended with status {ran.returncode}" if ran.returncode else ran.stdout.decode()
 
 
 def _with(kinds: "dict[str, str]") -> "list[File]":

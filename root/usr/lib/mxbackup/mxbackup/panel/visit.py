@@ -10,7 +10,7 @@ from mxbackup.mailfiles import change
 from mxbackup.mailfiles.actor import Actor
 from mxbackup.panel import mailfiles, manager, tokens
 from mxbackup.panel.distributed import bottle
-from mxbackup.terminal import WrongUse
+from mxbackup.terminal import WrongUse, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ NOBODY = "nobody"  # the identity of whoever has no session
 FORM_LIFETIME = 8 * 3600  # seconds a form may lie open
 MESSAGE_LIFETIME = 120  # seconds an address may show a message
 COOKIE = "mxbackup_session"
+REASON = 500  # characters of why an event failed: it travels in an address
 # Reasons that name what they are about: their beginning, with what the entry's fields stand for, and that entry.
 REASONS = (
     ("is no internationalised name ", "is no internationalised name"),
@@ -142,7 +143,8 @@ class Visit:
         if "kind" in fields:
             fields["kind"] = self.lexicon(fields["kind"])
         old = mailfiles.old() if said == "ERR_EVENT" else []
-        details = [self.lexicon("OLD_FILE", path=path) for path in old]
+        details = [self.lexicon("EVENT_REASON", reason=fields["reason"])] if "reason" in fields else []
+        details += [self.lexicon("OLD_FILE", path=path) for path in old]
         return Message(self.lexicon(said, **fields), said.startswith("ERR_"), details)
 
     def reason(self, reason: str) -> str:
@@ -172,17 +174,19 @@ class Visit:
             report(error)
             return self.redirect(path, "ERR_SAVE")
         if outcome.failure:
-            report(outcome.failure)
-            return self.redirect(path, "ERR_EVENT")
+            return self._failed(path, outcome.failure)
         entry, fields = said(outcome.done)
         return self.redirect(path, entry, **fields)
 
-    def update(self) -> bool:
-        """Bring the mail files up to date; return whether all went well."""
+    def update(self, path: str) -> "bottle.HTTPResponse":
+        """Bring the mail files up to date; return the redirection to `path`."""
         failure = self._signal()
-        if failure:
-            report(failure)
-        return not failure
+        return self._failed(path, failure) if failure else self.redirect(path, "SUCCESS_UPDATED")
+
+    def _failed(self, path: str, failure: str) -> "bottle.HTTPResponse":
+        report(failure)
+        reason = printable(failure.encode("utf-8", "replace").decode())
+        return self.redirect(path, "ERR_EVENT", reason=reason if len(reason) <= REASON else reason[:REASON] + "...")
 
     def _actor(self) -> Actor:
         # The own door has one password, and no names.
