@@ -8,14 +8,13 @@ from esmith.database import Database
 from esmith.errors import EsmithError
 from mxbackup import mailservers
 from mxbackup.host import identity
-from mxbackup.rules.lists import Refusal
 from mxbackup.rules.rule import FLAG_OF_KIND, Ignored, RuleError, parse_name, tidy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Mapping, Tuple
 
-    from mxbackup.rules.lists import Entry
+    from mxbackup.rules.lists import Entry, Refusal
     from mxbackup.rules.record import Configuration
 
     # Name -> who says so.
@@ -96,6 +95,9 @@ def refusals(
     mine = among(new, names(db)) if new else {}
     if not mine:
         return []
+    # Not at the top: its JSON costs each expansion more than all of this.
+    from mxbackup.rules.lists import Refusal
+
     return [
         Refusal(entry.source, entry.line, entry.name, REASON + mine[name])
         for entry, name in [(entry, _kept(entry.name)) for entry in entries]

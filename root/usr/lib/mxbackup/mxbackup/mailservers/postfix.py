@@ -3,11 +3,10 @@
 import os
 
 from esmith.paths import rooted
-from mxbackup.mailservers import fate, lines, shape
+from mxbackup.mailservers import lines, shape
 from mxbackup.mailservers import postfix_settings as settings
 from mxbackup.mailservers import postfix_tables as tables
 from mxbackup.mailservers.shape import MailFile, MailServer, Unknown
-from mxbackup.network.address import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,6 +284,9 @@ def _route(name: str) -> "Optional[Tuple[str, str]]":
 def _fate(exchangers: "Sequence[MX]") -> "Iterator[Fate]":
     if not settings.here():
         return
+    from mxbackup.mailservers import fate
+    from mxbackup.network.address import is_local
+
     found = settings.values()
     protocols = settings.tokens(found.get("inet_protocols", "")) or ["all"]
     ipv6, ipv4 = (any(each in protocols for each in ("all", version)) for version in ("ipv6", "ipv4"))

@@ -4,10 +4,9 @@ import os
 
 from esmith.paths import rooted
 from mxbackup.host import identity
-from mxbackup.mailservers import cdb, fate, lines, qmail_lists
+from mxbackup.mailservers import cdb, lines, qmail_lists
 from mxbackup.mailservers.qmail_lists import CONTROL
 from mxbackup.mailservers.shape import MailFile, MailServer, Unknown, file_exists, folder_exists
-from mxbackup.network.address import is_local
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,10 +105,15 @@ def route_of(path: str, applies: "Callable[[str], bool]") -> "Callable[[str], Op
 
 def _fate(exchangers: "Sequence[MX]") -> "Iterator[Fate]":
     if any(map(file_exists, REMOTES)):
+        from mxbackup.mailservers import fate
+
         yield from fate.judge("qmail", exchangers, False, True, _is_itself, fate.CIRCLES)
 
 
 def _is_itself(address: str) -> bool:
+    from mxbackup.mailservers import fate
+    from mxbackup.network.address import is_local
+
     # What stands on its interfaces, and nothing tells it of more (ipme.c).
     return is_local(address) or fate.is_loopback(address) or fate.is_wildcard(address)
 

@@ -11,7 +11,6 @@ A first line `name,kind` is a heading. The JSON form is the object that `mxbacku
 its `rules` is an array of objects with a `name` and a `kind`.
 """
 
-import json
 from collections import namedtuple
 
 from mxbackup.rules import record
@@ -124,6 +123,8 @@ def write_csv(rules: "Iterable[Tuple[str, str]]") -> str:
 
 def write_json(rules: "Iterable[Tuple[str, str]]") -> str:
     """Return the JSON form (str) of `rules` (iterable of Rule)."""
+    import json
+
     return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
 
 
@@ -133,6 +134,8 @@ def as_objects(rules: "Iterable[Tuple[str, str]]") -> "List[Dict[str, str]]":
 
 
 def _read_json(text: str, source: str) -> "Tuple[List[Entry], List[Refusal]]":
+    import json
+
     try:
         rules = json.loads(text, object_pairs_hook=_object)["rules"]
         return [Entry(source, None, _text(rule["name"]), _kind(rule["kind"])) for rule in rules], []
