@@ -27,7 +27,9 @@ def check(host, *arguments):
     """Run `mxbackup check --json`; return the exit status and {name: [(level, text, remedy), ...]}."""
     done = host.run("mxbackup", "check", "--json", *arguments)
     assert done.stderr == ""
-    verdicts = json.loads(done.stdout)["verdicts"]
+    facts = json.loads(done.stdout)
+    assert done.stdout == json.dumps(facts, indent=1) + "\n", "the shape of every command's JSON"
+    verdicts = facts["verdicts"]
     return done.returncode, {
         verdict["name"]: [(f["level"], f["text"], f["remedy"]) for f in verdict["findings"]]
         for verdict in verdicts}

@@ -14,6 +14,7 @@ from sandbox import ROOT
 sys.path.insert(0, str(ROOT / "usr/lib/mxbackup"))
 
 from esmith.database import Database  # noqa: E402
+from esmith.errors import DatabaseError  # noqa: E402
 from mxbackup.mailfiles import change, undo  # noqa: E402
 from mxbackup.rules import extras, journal, record, state  # noqa: E402
 
@@ -167,6 +168,37 @@ def test_killed_at_some_moments_journal_and_rules_agree(place):
 
 def test_on_a_full_disk_at_some_moments_journal_and_rules_agree(place):
     agree_after(place, no_room, 20, 2)
+
+
+@pytest.mark.parametrize("database", ["configuration", "mxbackup"])
+def test_an_error_between_the_two_databases_says_that_a_part_was_written(place, monkeypatch, database):
+    def added(db):
+        record.add([("a.org", "HOST")], db)
+        extras.put("a.org", {"note": "before"}, db)
+        return True
+
+    def changed(db):
+        if database == "mxbackup":
+            return record.remove(["a.org"], db)
+        record.add([("a.org", "DOMAIN")], db)
+        extras.put("a.org", {"note": "after"}, db)
+        return True
+
+    carry_out(added)
+    write = Database._write
+
+    def no_room_for_one(self, changes, *arguments, **named):
+        if changes and self.path.endswith("/" + database):
+            raise DatabaseError(f"{self.label} cannot be written: No space left on device")
+        return write(self, changes, *arguments, **named)
+
+    with monkeypatch.context() as full:
+        full.setattr(Database, "_write", no_room_for_one)
+        with pytest.raises(change.HalfDone, match="No space left.*a part of the change was written before: a.org. "):
+            carry_out(changed)
+    step, = change.look()[-1].steps
+    assert step == ("a.org", {"kind": "HOST", "note": "before"},
+                    {"kind": "HOST", "note": "after"} if database == "configuration" else None)
 
 
 @pytest.mark.proof

@@ -30,6 +30,16 @@ def test_a_next_hop_is_a_route_with_and_without_a_smart_host(host):
         ":smtp.provider.net", "mail.bar.org:", "smithnet.com:[10.0.0.5]:2525", ".smithnet.com:[10.0.0.5]:2525"]
 
 
+def test_a_list_in_json_has_all_that_a_rule_has(host):
+    host.run("mxbackup", *RULE, "--next-hop", "[10.0.0.5]:2525", "--contact", "john@bar.org", "--note", "until May")
+    host.run("mxbackup", "add", "mail.bar.org")
+    told = json.loads(host.run("mxbackup", "list", "--json").stdout)["rules"]
+    assert sorted(told, key=lambda rule: rule["name"]) == [
+        {"name": "mail.bar.org", "kind": "HOST"},
+        {"name": "smithnet.com", "kind": "DOMAIN", "next_hop": "[10.0.0.5]:2525", "contact": "john@bar.org",
+         "note": "until May"}]
+
+
 def test_one_word_changes_and_the_others_stay_and_an_empty_one_takes_it_away(host):
     host.run("mxbackup", *RULE, "--next-hop", "mail.smithnet.com", "--note", "a friend")
     done = host.run("mxbackup", "add", "smithnet.com", "--next-hop", "", "--json")

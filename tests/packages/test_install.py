@@ -1,5 +1,7 @@
 """The packages on whole hosts, with the real rpm and its dependency solving, in a throwaway root."""
 
+import re
+
 import needs
 import pytest
 from hosts import CONFIGURATION, ENTRIES, GOODRCPTTO, RCPTHOSTS, RULES, SMTPROUTES, spec_file
@@ -33,6 +35,7 @@ def assert_withdrawn(host):
     assert host.lines(GOODRCPTTO) == {"@doecom.net"}
     for path in (RCPTHOSTS, SMTPROUTES, GOODRCPTTO):
         assert "MX Backup" not in host.root.read(path)
+        assert not re.search("/sbin/|expand-template|mxbackup ", host.root.read(path)), "a command that may be gone"
     assert host.record() == f"mxbackup=service|name|{RULES}|status|enabled"
 
 

@@ -21,7 +21,7 @@ from mxbackup.check.options import JOBS, SECONDS, parse_sender
 from mxbackup.check.verdict import FAULT, GOOD, NOTE, PARTS, SERVER, UNCHECKED, Verdict, exit_code
 from mxbackup.commands import mailing
 from mxbackup.network.address import printable
-from mxbackup.terminal import WrongUse, file_name
+from mxbackup.terminal import WrongUse, file_name, print_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run(options: "Namespace") -> int:
         _tell(changed, mail_to)
     shown = changed if options.changes else verdicts
     if options.json:
-        print(json.dumps(_as_dictionary(verdicts, shown, options.verbose), indent=1))
+        print_json(_as_dictionary(verdicts, shown, options.verbose))
     elif options.jsonl:
         for entry in _entries(shown, options.verbose):
             print(json.dumps(entry))

@@ -29,7 +29,8 @@ mxbackup list '*.org'
 def add_arguments(parser: "ArgumentParser") -> None:
     parser.add_argument("pattern", nargs="?", metavar="PATTERN", help="those whose name it fits")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="with the status and the ignored entries, in JSON")
+    form.add_argument("--json", action="store_true",
+                      help="all that each rule has, with the status and the ignored entries, in JSON")
     form.add_argument("--csv", action="store_true", help="as a list that 'mxbackup add --from-file' reads")
     form.add_argument("--names", action="store_true", help="the names alone")
 
@@ -42,10 +43,12 @@ def run(options: "Namespace") -> int:
         configuration = _fitting(configuration, options.pattern)
     rules = configuration.rules
     if options.json:
+        from mxbackup.rules import extras
+
         print_json(
             {
                 "enabled": configuration.enabled,
-                "rules": lists.as_objects(rules),
+                "rules": lists.as_objects(rules, extras.load(db)),
                 "ignored": [
                     {"name": e.name, "flag": e.flag, "reason": e.reason} for e in configuration.ignored
                 ],

@@ -7,6 +7,7 @@ it should be is told.
 import os
 
 from esmith.database import Database
+from esmith.errors import DatabaseError, EsmithError
 from esmith.paths import rooted
 from mxbackup.mailfiles import outputs, own
 from mxbackup.rules import extras, journal, record, state
@@ -35,6 +36,16 @@ class RemovesMuch(WrongUse):
 
 class OwnNames(WrongUse):
     """A change would make rules for names that this host delivers itself; nothing was changed."""
+
+
+class HalfDone(EsmithError):
+    """A change of the rules `names` (list of str) was written in part, the rest not, for `error` (DatabaseError)."""
+
+    def __init__(self, error: DatabaseError, names: "List[str]") -> None:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        EsmithError.__init__(
+            self, f"{error}; a part of the change was written before: {shown}. 'mxbackup history' shows it. Then do"
+            f" the change again, or take it back: mxbackup undo; and run: signal-event {outputs.EVENT}")
 
 
 class Preview(Database):
@@ -89,6 +100,7 @@ def write(
 
     The first half of carry_out(); a Preview has no journal. What `edit` changes in the extras (extras.put()) is one
     write as well, before that of the record; those of a rule that goes are removed after it, by this function.
+    Raises HalfDone where one could be written and the other not.
     """
     if isinstance(db, Preview):
         kinds = record.load(db).rules.kinds
@@ -97,29 +109,36 @@ def write(
         return done
     with Journal() as book:
         beside = Database(extras.NAME, lazy=True)
-        with db.transaction(), beside.transaction():
-            db.extras = beside  # type: ignore[attr-defined]
-            try:
-                book.look(db)
-                before = state.load(db)
-                kinds = record.load(db).rules.kinds
-                done = edit(db)
-                _refuse_own(kinds, db)
-                entry = _entry(before, state.load(db), actor, done)
-                gone = [step.name for step in entry.steps if not step.after]
-                if len(gone) > removing:
-                    raise RemovesMuch(gone)
-                if entry:
-                    book.intend(entry, state.digest(db))
-            finally:
-                del db.extras  # type: ignore[attr-defined]
-        if entry:
-            book.settle()
-        bare = [name for name in gone if name in before.extras]
-        if bare:
-            with beside.transaction():
-                for name in bare:
-                    beside.delete(name)
+        before: Optional[state.State] = None
+        try:
+            with db.transaction(), beside.transaction():
+                db.extras = beside  # type: ignore[attr-defined]
+                try:
+                    book.look(db)
+                    before = state.load(db)
+                    kinds = record.load(db).rules.kinds
+                    done = edit(db)
+                    _refuse_own(kinds, db)
+                    entry = _entry(before, state.load(db), actor, done)
+                    gone = [step.name for step in entry.steps if not step.after]
+                    if len(gone) > removing:
+                        raise RemovesMuch(gone)
+                    if entry:
+                        book.intend(entry, state.digest(db))
+                finally:
+                    del db.extras  # type: ignore[attr-defined]
+            if entry:
+                book.settle()
+            bare = [name for name in gone if name in before.extras]
+            if bare:
+                with beside.transaction():
+                    for name in bare:
+                        beside.delete(name)
+        except DatabaseError as error:
+            steps = before.steps_to(state.load(Database(readonly=True))) if before else []
+            if steps:
+                raise HalfDone(error, [step.name for step in steps]) from error
+            raise
     if done:
         from esmith import lastlines
 

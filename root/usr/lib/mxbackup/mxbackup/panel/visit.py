@@ -172,7 +172,7 @@ class Visit:
             raise
         except (EsmithError, OSError) as error:
             report(error)
-            return self.redirect(path, "ERR_SAVE")
+            return self.redirect(path, "ERR_HALF" if isinstance(error, change.HalfDone) else "ERR_SAVE")
         if outcome.failure:
             return self._failed(path, outcome.failure)
         entry, fields = said(outcome.done)

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+    from mxbackup.rules.extras import Extras
+
     class Entry(NamedTuple):
         source: str
         line: Optional[int]
@@ -128,9 +130,10 @@ def write_json(rules: "Iterable[Tuple[str, str]]") -> str:
     return json.dumps({"rules": as_objects(rules)}, indent=1) + "\n"
 
 
-def as_objects(rules: "Iterable[Tuple[str, str]]") -> "List[Dict[str, str]]":
-    """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`."""
-    return [{"name": name, "kind": kind} for name, kind in rules]
+def as_objects(rules: "Iterable[Tuple[str, str]]", has: "Optional[Extras]" = None) -> "List[Dict[str, str]]":
+    """Return `rules` (iterable of Rule) as a list of dicts with `name` and `kind`, and what each `has` beside."""
+    beside = has or {}
+    return [dict({"name": name, "kind": kind}, **beside.get(name, {})) for name, kind in rules]
 
 
 def _read_json(text: str, source: str) -> "Tuple[List[Entry], List[Refusal]]":
