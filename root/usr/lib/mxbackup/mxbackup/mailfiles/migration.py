@@ -20,7 +20,7 @@ from esmith.paths import rooted
 from mxbackup import mailservers
 from mxbackup.host import engine
 from mxbackup.host.engine import CUSTOM, STANDARD
-from mxbackup.mailfiles import change, kept, own
+from mxbackup.mailfiles import kept
 from mxbackup.mailservers import lines, obtuse, qmail, qpsmtpd
 from mxbackup.mailservers.shape import Unreadable
 from mxbackup.rules import record
@@ -296,9 +296,6 @@ def _read_list(numbered: "Lines") -> "Kinds":
     return lines.rules(names, names)
 
 
-# The change.
-
-
 def _take(db: Database, kinds: "Kinds", in_force: bool) -> str:
     """Put the rules `kinds` (dict name -> kind) into the record and say so (str).
 
@@ -307,6 +304,8 @@ def _take(db: Database, kinds: "Kinds", in_force: bool) -> str:
     """
     configuration = record.load(db)
     old = configuration.rules.kinds
+    from mxbackup.mailfiles import change, own  # not at the top: most events have nothing to take
+
     kinds, mine = own.parted(kinds, db)
     enabling = kinds and not configuration.enabled and (in_force or not _has_status(db))
     hidden = [name for name, kind in old.items() if kind == DOMAIN != kinds.get(name) or name not in kinds]
