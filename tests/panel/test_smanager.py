@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from doors import RULES
 from sandbox import CHECKOUT, ROOT
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.support.wait import WebDriverWait
 from throwaway_root import ThrowawayRoot
 from twoengines import PERL
@@ -132,7 +133,9 @@ def test_a_form_without_the_managers_token_changes_nothing(sme_11, manager_2):
     before = lines(sme_11)
     browser.driver.execute_script("document.querySelector('.state input[name=csrf_token]').remove()")
     browser.find(".state button").click()
-    WebDriverWait(browser.driver, 30, 0.1).until(lambda driver: "Forbidden!" in browser.text)
+    # The page may change while it is read.
+    waiting = WebDriverWait(browser.driver, 30, 0.1, [StaleElementReferenceException])
+    waiting.until(lambda driver: "Forbidden!" in browser.text)
     assert lines(sme_11) == before
 
 
