@@ -78,14 +78,17 @@ def write_zones(folder, zones, address, port):
 
 
 @contextlib.contextmanager
-def serving(folder, control):
-    """A World, its files in `folder`, where nsd answers and both mail servers read qmail's `control`."""
+def serving(folder, control, zones=ZONES, queue=None):
+    """A World, its files in `folder`, where nsd answers for `zones` and both mail servers read qmail's `control`.
+
+    What the primary takes goes to files in the folder `queue`/new, or nowhere.
+    """
     world = World(folder)
     try:
         world._make()
-        world._start_dns()
+        world._start_dns(zones)
         with mailfront.start(control, SERVER, 25, inside=world.server), \
-                mailfront.start(control, PRIMARY, 25, "mail.smithnet.com", inside=world.server):
+                mailfront.start(control, PRIMARY, 25, "mail.smithnet.com", queue=queue, inside=world.server):
             yield world
     finally:
         world.stop()
@@ -135,9 +138,9 @@ class World:
         self._processes.append(process)
         return process
 
-    def _start_dns(self):
-        """Start nsd on every zone, and return when it answers."""
-        configuration = write_zones(self.folder / "zones", ZONES, DNS, 53)
+    def _start_dns(self, zones):
+        """Start nsd on `zones`, and return when it answers."""
+        configuration = write_zones(self.folder / "zones", zones, DNS, 53)
         self.start(self.server, "nsd", "-d", "-c", str(configuration))
         ask = ("import dns.query, dns.message\n"
                f"dns.query.udp(dns.message.make_query('smithnet.com', 'MX'), '{DNS}', timeout=1)")

@@ -1,38 +1,51 @@
 """An SME Server 11's queue: the real Postfix, whose main.cf the Perl engine's stand-in writes.
 
-`smtp-sink` is the smart host. The template of main.cf is ours: nothing of the real ones is known.
+nsd is the name server, in a network namespace; mailfront is the smart host, and the primary that nsd names. The
+template of main.cf is ours: nothing of the real ones is known.
 """
 
-import smtplib
-import socket
+import contextlib
 import subprocess
+import sys
 import time
 
+import mailfront
 import perlhost
 import postfix
 import pytest
-from sandbox import Sandbox
+from sandbox import CHECKOUT, Sandbox
 from twoengines import perl
+
+sys.path.append(str(CHECKOUT / "tests/check"))
+import world  # noqa: E402
 
 pytestmark = pytest.mark.needs(*postfix.NEEDS, "perl", "text-template")
 
 EVENTS = "/etc/e-smith/events"
+PORT = 2525  # in the namespace, where nobody else is
+ZONES = {name: world.ZONES[name] for name in ("doecom.net", "smithnet.com")}
+ZONES["sub.smithnet.com"] = "@ MX 0 mail.smithnet.com.\n@ MX 5 mail.doecom.net.\n"
 
 
-@pytest.fixture
-def smart_host():
-    """The port of a smart host that takes everything."""
-    port = postfix.free_port()
-    sink = subprocess.Popen(["/usr/sbin/smtp-sink", "-u", "postfix", f"127.0.0.1:{port}", "10"])
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert sink.poll() is None
-        time.sleep(0.05)
-    yield port
-    sink.terminate()
-    sink.wait(10)
+@contextlib.contextmanager
+def internet(folder):
+    """A namespace with a name server, the primary of smithnet.com and a smart host that takes everything.
+
+    Gives the command that runs a command there, the smart host's port, and what the primary and the smart host took:
+    a function each, which returns all recipients so far, sorted.
+    """
+    control = folder / "qmail/control"
+    control.mkdir(parents=True)
+    (control / "rcpthosts").write_text("smithnet.com\n.smithnet.com\n")
+    primary, smart = folder / "primary", folder / "smart"
+    with world.serving(folder, control, ZONES, primary) as net, \
+            mailfront.start(control, relay=True, queue=smart, inside=net.server) as smart_host:
+        yield net.server, smart_host.address[1], lambda: recipients(primary), lambda: recipients(smart)
+
+
+def recipients(queue):
+    """Every recipient of every message in mailfront's `queue`, sorted."""
+    return sorted(recipient for _, to, _ in mailfront.messages(queue) for recipient in to)
 
 
 def prepare(server, folder, port):
@@ -47,45 +60,59 @@ def prepare(server, folder, port):
     return host
 
 
-def way_of(server, recipient):
-    """Send a message to `recipient`; returns the log's line of its first delivery attempt."""
-    with smtplib.SMTP(*server.address) as client:
-        client.sendmail("a@doecom.net", [recipient], "Subject: test\n\ntext\n")
+def send(server, inside, recipient):
+    """Send a message to `recipient`, as a client in the namespace; returns when a server has taken it."""
+    host, port = server.address
+    done = subprocess.run([*inside, "/usr/sbin/smtp-source", "-f", "a@doecom.net", "-t", recipient,
+                           f"inet:{host}:{port}"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for line in server.log().splitlines():
             if f"to=<{recipient}>" in line and "status=" in line:
-                return line
+                assert "status=sent" in line, line
+                return
         time.sleep(0.1)
     raise AssertionError(server.log())
 
 
-def test_mail_for_a_rules_name_passes_the_smart_host_by_also_after_an_email_update(smart_host):
-    settings = f"relayhost = [127.0.0.1]:{smart_host}\nmynetworks = 127.0.0.0/8\n"
-    sent = f"relay=127.0.0.1[127.0.0.1]:{smart_host}"
-    with postfix.place() as folder, postfix.start(folder, settings) as server:
-        host = prepare(server, folder, smart_host)
-        assert sent in way_of(server, "before@smithnet.com")
+@pytest.mark.needs(*world.NEEDS)
+def test_mail_for_a_rules_name_passes_the_smart_host_by_also_after_an_email_update(tmp_path):
+    with internet(tmp_path) as (inside, port, primary, smart), postfix.place() as folder, \
+            postfix.start(folder, f"relayhost = [127.0.0.1]:{port}\nmynetworks = 127.0.0.0/8\n",
+                          port=PORT, inside=inside) as server:
+        host = prepare(server, folder, port)
+        send(server, inside, "before@smithnet.com")
+        assert (primary(), smart()) == ([], ["before@smithnet.com"])
         ran = host.run("mxbackup", "add", "smithnet.com", "--domain")
         assert ran.returncode == 0, ran.stdout + ran.stderr
+        by_dns, by_smart_host = [], ["before@smithnet.com"]
         for turn in ("added", "updated"):
-            assert sent in way_of(server, f"{turn}@elsewhere.example")
-            # This place has no DNS: that it is asked for is what counts.
-            assert sent not in way_of(server, f"{turn}@smithnet.com")
-            assert sent not in way_of(server, f"{turn}@sub.smithnet.com")
+            by_dns += [f"{turn}@smithnet.com", f"{turn}@sub.smithnet.com"]
+            by_smart_host.append(f"{turn}@elsewhere.example")
+            for recipient in (*by_dns[-2:], by_smart_host[-1]):
+                send(server, inside, recipient)
+            # Each once, and nothing else.
+            assert (primary(), smart()) == (sorted(by_dns), sorted(by_smart_host))
             status = host.run("mxbackup", "status")
-            assert status.returncode == 0 and "Smart host: " in status.stdout and str(smart_host) in status.stdout
+            assert status.returncode == 0 and "Smart host: " in status.stdout and str(port) in status.stdout
+            # The event's template writes main.cf anew, without our lists.
+            assert "mxbackup" not in (host / "/etc/e-smith/templates/etc/postfix/main.cf/10all").read_text()
             assert perl(host, "signal-event", "email-update").returncode == 0
             assert "mxbackup" in server.value("transport_maps")
+            # What it had read before is no help: only what the event wrote counts.
+            server.stop()
+            server.start()
         assert host.run("mxbackup", "disable").returncode == 0
         assert perl(host, "signal-event", "email-update").returncode == 0
         assert "mxbackup" not in server.value("transport_maps")
-        assert sent in way_of(server, "after@smithnet.com")
+        send(server, inside, "after@smithnet.com")
+        assert (primary(), smart()) == (sorted(by_dns), sorted([*by_smart_host, "after@smithnet.com"]))
 
 
-def test_status_says_that_the_route_is_not_in_force_when_main_cf_was_written_without_us(smart_host):
-    with postfix.place() as folder, postfix.start(folder, f"relayhost = [127.0.0.1]:{smart_host}\n") as server:
-        host = prepare(server, folder, smart_host)
+def test_status_says_that_the_route_is_not_in_force_when_main_cf_was_written_without_us():
+    with postfix.place() as folder, postfix.start(folder, f"relayhost = [127.0.0.1]:{PORT}\n") as server:
+        host = prepare(server, folder, PORT)
         host.run("mxbackup", "add", "smithnet.com", "--domain")
         (host / f"{EVENTS}/email-update/S06mxbackup-expand").unlink()
         perl(host, "signal-event", "email-update")
