@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
+# Seconds that a lease which somebody has on a file may put its opening off; those of locking.py last no time.
+LEASE = 10
+
 
 def descriptor(path: str, flags: int = os.O_RDONLY, mode: int = 0o600, follow: bool = True) -> int:
     """Open the file `path` and return its descriptor; raises OSError, for what is no regular file, too.
@@ -22,14 +25,14 @@ def descriptor(path: str, flags: int = os.O_RDONLY, mode: int = 0o600, follow: b
     flags |= os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     if flags & os.O_CREAT:
         try:
-            opened = os.open(path, flags | os.O_EXCL, mode & 0o600)
+            opened = _open(path, flags | os.O_EXCL, mode & 0o600)
             os.fchmod(opened, mode)
             return opened
         except FileExistsError:
             if flags & os.O_EXCL:
                 raise
     try:
-        opened = os.open(path, flags & ~os.O_TRUNC, mode & 0o600)
+        opened = _open(path, flags & ~os.O_TRUNC, mode & 0o600)
     except OSError as error:
         if error.errno == ELOOP and not follow:
             raise OSError(ELOOP, "it is a link, and is not followed", path) from None
@@ -110,3 +113,19 @@ def sync_folder(path: str) -> None:
         pass
     finally:
         os.close(folder)
+
+
+def _open(path: str, flags: int, mode: int) -> int:
+    """As os.open(); where a lease puts it off (open(2), EWOULDBLOCK) it is tried again, for LEASE seconds."""
+    try:
+        return os.open(path, flags, mode)
+    except BlockingIOError:
+        from time import monotonic, sleep
+    end = monotonic() + LEASE
+    while True:
+        sleep(0.001)
+        try:
+            return os.open(path, flags, mode)
+        except BlockingIOError:
+            if monotonic() > end:
+                raise
