@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from mxbackup.mailservers import qmail
+
 SMTPROUTES = "/var/qmail/control/smtproutes"
 RULE = ("add", "smithnet.com", "--domain")
 
@@ -23,7 +25,7 @@ def test_a_next_hop_is_a_route_with_and_without_a_smart_host(host):
     assert extras(host) == "rule|Contact|john@bar.org|NextHop|[10.0.0.5]:2525|Note|until May"
     assert routes(host) == ["smithnet.com:[10.0.0.5]:2525", ".smithnet.com:[10.0.0.5]:2525"]
     host.run("mxbackup", "add", "mail.bar.org")
-    assert routes(host) == ["smithnet.com:[10.0.0.5]:2525", ".smithnet.com:[10.0.0.5]:2525"]
+    assert routes(host) == ["mail.bar.org:", "smithnet.com:[10.0.0.5]:2525", ".smithnet.com:[10.0.0.5]:2525"]
     host.run("config", "set", "SMTPSmartHost", "smtp.provider.net")
     host.run("signal-event", "mxbackup-update")
     assert routes(host) == [
@@ -38,6 +40,15 @@ def test_a_list_in_json_has_all_that_a_rule_has(host):
         {"name": "mail.bar.org", "kind": "HOST"},
         {"name": "smithnet.com", "kind": "DOMAIN", "next_hop": "[10.0.0.5]:2525", "contact": "john@bar.org",
          "note": "until May"}]
+
+
+def test_a_host_below_a_domain_with_a_next_hop_keeps_its_own_way(host, monkeypatch):
+    """Its line is the better match for qmail-remote, which would else take that of the DOMAIN."""
+    host.run("mxbackup", *RULE, "--next-hop", "[10.0.0.5]")
+    host.run("mxbackup", "add", "mail.smithnet.com")
+    monkeypatch.setenv("ESMITH_ROOT", str(host.path))
+    ways = {name: qmail.SERVER.route(name)[0] for name in ("smithnet.com", "mail.smithnet.com", "x.smithnet.com")}
+    assert ways == {"smithnet.com": "[10.0.0.5]", "mail.smithnet.com": "", "x.smithnet.com": "[10.0.0.5]"}
 
 
 def test_one_word_changes_and_the_others_stay_and_an_empty_one_takes_it_away(host):

@@ -67,10 +67,14 @@ def names(wanted: "Wanted") -> str:
 
 
 def routes(wanted: "Wanted") -> str:
-    """Return the entries of `smtproutes`: each next hop, and, beside a smart host, the way by DNS for all others."""
+    """Return the entries of `smtproutes`: each next hop, and the way by DNS for all others.
+
+    That is there where a smart host would take their mail, or the next hop of a name above one of them.
+    """
     hops = wanted.next_hops
-    routed = {name: kind for name, kind in wanted.in_force.items() if name not in hops} if wanted.smart_host else {}
-    text = lines.text(routed, *ROUTES)
+    if not (wanted.smart_host or hops):
+        return ""
+    text = lines.text({name: kind for name, kind in wanted.in_force.items() if name not in hops}, *ROUTES)
     for name, hop in hops.items():
         host, domain = (form.replace(":", f":{hop}") for form in ROUTES)
         text += lines.text({name: wanted.in_force[name]}, host, domain)
